@@ -1,0 +1,84 @@
+"""The shape of a backbone, and its weights, in the one form that every family is brought into."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything about a decoder-only transformer that is not a weight. Sizes are counts of elements."""
+
+    family: str
+    layers: int
+    hidden_size: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    vocabulary_size: int
+    context_length: int
+    norm: Literal["rms", "layer"]
+    norm_epsilon: float
+    activation: Literal["silu", "relu", "gelu", "gelu_tanh"]
+    gated: bool
+    end_of_text: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """An affine map. Shapes: weight [out, in], bias [out]."""
+
+    weight: Tensor
+    bias: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A normalisation over the hidden size. Shapes: weight [hidden], bias [hidden] (layer norm only)."""
+
+    weight: Tensor
+    bias: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One pre-norm decoder layer, with the projections that read the same input fused into one.
+
+    Shapes: qkv [(heads + 2 * kv_heads) * head_size, hidden], attention_out [hidden, heads * head_size],
+    mlp_in [intermediate, hidden] (gate above up, twice as tall, when gated), mlp_out [hidden, intermediate].
+    """
+
+    attention_norm: Norm
+    qkv: Linear
+    attention_out: Linear
+    mlp_norm: Norm
+    mlp_in: Linear
+    mlp_out: Linear
+
+
+@dataclass(frozen=True)
+class RotaryTable:
+    """Cosines and sines of rotary embeddings, both [context, head_size], rotating halves as Llama does."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+@dataclass(frozen=True)
+class LearnedPositions:
+    """A learned embedding per position. Shapes: table [context + offset, hidden]. OPT's offset is 2."""
+
+    table: Tensor
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A whole backbone. Shapes: embedding [vocabulary, hidden], head [vocabulary, hidden]."""
+
+    embedding: Tensor
+    positions: RotaryTable | LearnedPositions
+    layers: tuple[Layer, ...]
+    final_norm: Norm
+    head: Linear

@@ -1,0 +1,150 @@
+"""A causal language model as embedding, decoder layers, final norm and head, in plain PyTorch.
+
+All functions work on one sequence at a time: rows are neighbouring tokens of it, not a batch of texts.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from greencode_lsp.engine.architecture import (
+    Architecture,
+    Layer,
+    LearnedPositions,
+    Linear,
+    Norm,
+    RotaryTable,
+    Weights,
+)
+from greencode_lsp.engine.checkpoint import Checkpoint
+from greencode_lsp.engine.families import family_of
+
+ACTIVATIONS = {
+    "silu": functional.silu,
+    "relu": functional.relu,
+    "gelu": functional.gelu,
+    "gelu_tanh": lambda values: functional.gelu(values, approximate="tanh"),
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What every layer needs to know about the rows it is given: made once per run, shared by its layers.
+
+    Shapes: cos and sin [rows, head_size] (rotary only), mask [group * rows, end] additive (several rows only).
+    """
+
+    start: int
+    end: int
+    rotary: tuple[Tensor, Tensor] | None
+    mask: Tensor | None
+
+
+class Backbone:
+    """A model's shape and weights, and the computations on them. Holds no state of any text."""
+
+    def __init__(self, shape: Architecture, weights: Weights) -> None:
+        self.shape, self.weights = shape, weights
+        self._group = shape.heads // shape.kv_heads
+        self._activation = ACTIVATIONS[shape.activation]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.weights.embedding.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of weights, hidden states and K/V."""
+        return self.weights.embedding.dtype
+
+    def embed(self, tokens: list[int], start: int) -> Tensor:
+        """Return the hidden states [rows, hidden] that enter layer 1 for tokens at positions from `start`."""
+        hidden = self.weights.embedding[torch.tensor(tokens, device=self.device)]
+        positions = self.weights.positions
+        if isinstance(positions, LearnedPositions):
+            first = start + positions.offset
+            hidden = hidden + positions.table[first : first + len(tokens)]
+        return hidden
+
+    def rows(self, start: int, count: int) -> Rows:
+        """Describe `count` rows at positions from `start`: their rotations and who may attend to whom."""
+        end = start + count
+        positions = self.weights.positions
+        rotary = None
+        if isinstance(positions, RotaryTable):
+            rotary = positions.cos[start:end, None], positions.sin[start:end, None]  # [rows, 1, head_size]
+        return Rows(start, end, rotary, self._causal_mask(start, count) if count > 1 else None)
+
+    def run_layer(self, index: int, hidden: Tensor, rows: Rows, keys: Tensor, values: Tensor) -> Tensor:
+        """Run layer `index` (0-based) on hidden [rows, hidden] and return what it makes of them.
+
+        `keys` and `values` [kv_heads, capacity, head_size] hold all earlier positions; the rows' own are written.
+        """
+        layer = self.weights.layers[index]
+        hidden = hidden + self._attend(layer, self._normalise(hidden, layer.attention_norm), rows, keys, values)
+        return hidden + self._mlp(layer, self._normalise(hidden, layer.mlp_norm))
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""
+        return apply(self.weights.head, self._normalise(hidden, self.weights.final_norm))
+
+    def _attend(self, layer: Layer, hidden: Tensor, rows: Rows, keys: Tensor, values: Tensor) -> Tensor:
+        shape, count = self.shape, hidden.shape[0]
+        fused = apply(layer.qkv, hidden).view(count, shape.heads + 2 * shape.kv_heads, shape.head_size)
+        queries, key, value = fused.split((shape.heads, shape.kv_heads, shape.kv_heads), dim=1)
+        if rows.rotary is not None:
+            queries, key = rotate(queries, *rows.rotary), rotate(key, *rows.rotary)
+        keys[:, rows.start : rows.end] = key.transpose(0, 1)
+        values[:, rows.start : rows.end] = value.transpose(0, 1)
+        # The query heads that share a K/V head become further rows of it: grouped attention without copies of K/V.
+        queries = queries.view(count, shape.kv_heads, self._group, shape.head_size).permute(1, 2, 0, 3)
+        attended = functional.scaled_dot_product_attention(
+            queries.reshape(1, shape.kv_heads, self._group * count, shape.head_size),
+            keys[None, :, : rows.end],
+            values[None, :, : rows.end],
+            attn_mask=rows.mask,
+        )  # [1, kv_heads, group * rows, head_size]
+        attended = attended.view(shape.kv_heads, self._group, count, shape.head_size).permute(2, 0, 1, 3)
+        return apply(layer.attention_out, attended.reshape(count, shape.heads * shape.head_size))
+
+    def _mlp(self, layer: Layer, hidden: Tensor) -> Tensor:
+        inner = apply(layer.mlp_in, hidden)
+        if self.shape.gated:
+            gate, up = inner.chunk(2, dim=-1)
+            inner = self._activation(gate) * up
+        else:
+            inner = self._activation(inner)
+        return apply(layer.mlp_out, inner)
+
+    def _normalise(self, hidden: Tensor, norm: Norm) -> Tensor:
+        size, epsilon = (self.shape.hidden_size,), self.shape.norm_epsilon
+        if self.shape.norm == "rms":
+            return functional.rms_norm(hidden, size, norm.weight, epsilon)
+        return functional.layer_norm(hidden, size, norm.weight, norm.bias, epsilon)
+
+    def _causal_mask(self, start: int, count: int) -> Tensor:
+        mask = torch.full((count, start + count), -torch.inf, dtype=self.dtype, device=self.device)
+        return mask.triu(diagonal=start + 1).repeat(self._group, 1)
+
+
+def apply(linear: Linear, hidden: Tensor) -> Tensor:
+    """Apply an affine map to hidden [rows, in], giving [rows, out]."""
+    return functional.linear(hidden, linear.weight, linear.bias)
+
+
+def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate heads [rows, heads, head_size] by their positions, halves against each other (RoFormer, as Llama)."""
+    first, second = heads.chunk(2, dim=-1)
+    return heads * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+def load_backbone(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Backbone:
+    """Load the model of a Hugging Face style folder; raise `EngineError` in one line when it cannot be run."""
+    checkpoint = Checkpoint(folder, torch.device(device), dtype)
+    family = family_of(checkpoint.config)
+    shape = family.read_architecture(checkpoint.config)
+    return Backbone(shape, family.read_weights(checkpoint, checkpoint.config, shape))

@@ -1,0 +1,200 @@
+"""Greedy decoding with exits: as the policy says, or with exits as drafts that the deep layers verify."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from greencode_lsp.engine.errors import Cancelled, EngineError
+from greencode_lsp.engine.result import Finish, Generation, Token, Work
+from greencode_lsp.engine.session import Session
+from greencode_lsp.policy import NeverExit, Policy, Reading, Verdict
+
+DRAFT_CAP = 8
+"""Drafts that wait for verification at most: more make a wrong one too expensive (LayerSkip drafts 4 to 12)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to decode.
+
+    `stop` sees all token ids generated so far and says whether the text ends with the last of them.
+    `allowed` sees the same and names the only ids that may come next, or None where any may.
+    `cancelled` is asked between segments and between chunks of a long prompt.
+    With `verify`, exits only draft: the text is what full depth would have said.
+    """
+
+    prompt: Sequence[int]
+    max_tokens: int
+    policy: Policy = field(default_factory=NeverExit)
+    verify: bool = False
+    stop: Callable[[Sequence[int]], bool] = lambda ids: False
+    allowed: Callable[[Sequence[int]], Tensor | None] = lambda ids: None
+    cancelled: Callable[[], bool] = lambda: False
+
+
+@torch.inference_mode()
+def generate(session: Session, request: Request) -> Generation:
+    """Continue the prompt in a session, which may hold the beginning of it from an earlier call.
+
+    Raises `Cancelled` (the session stays valid), `NumericalError` (drop the session), and `EngineError` when the
+    prompt does not fit the model's context.
+    """
+    if not request.prompt:
+        raise EngineError("the prompt is empty; there is nothing to continue")
+    return _Decoding(session, request).run()
+
+
+class _Decoding:
+    """One call of `generate`."""
+
+    def __init__(self, session: Session, request: Request) -> None:
+        self.session, self.request, self.model = session, request, session.model
+        self.tokens: list[Token] = []
+        self.drafts: list[Token] = []
+        self.work = Work()
+        self.started = time.perf_counter()
+        self.first_token_at = self.started
+
+    def run(self) -> Generation:
+        session, prompt = self.session, self.request.prompt
+        # The last token always runs again: a session keeps K/V, not the final hidden state behind it.
+        reused = min(common_prefix(session.tokens, prompt), len(prompt) - 1)
+        session.rewind(reused)
+        session.feed(prompt[reused:])
+        step = self._verified_step if self.request.verify else self._step
+        finish = Finish.MAX_TOKENS if self.request.max_tokens < 1 else None
+        while finish is None:
+            finish = step()
+        now = time.perf_counter()
+        first = self.first_token_at if self.tokens else now
+        return Generation(
+            tokens=self.tokens,
+            finish=finish,
+            work=self.work,
+            prompt_rows=len(prompt) - reused,
+            reused_rows=reused,
+            first_token_ms=(first - self.started) * 1000,
+            total_ms=(now - self.started) * 1000,
+        )
+
+    def _step(self) -> Finish | None:
+        """Decode one token at the depth the policy likes."""
+        reading, _, verdict = self._advance()
+        if verdict is Verdict.STOP:
+            return Finish.GAVE_UP
+        token = Token(self._choose(reading.logits(), self.tokens), reading.exit_layer)
+        return self._accept(token) or self._feed(token)
+
+    def _verified_step(self) -> Finish | None:
+        """Decode one draft; once there are enough of them, or the policy goes to full depth, verify them all."""
+        fed = len(self.drafts)
+        reading, hidden, verdict = self._advance()
+        # Giving up would change the text, so on STOP the rest of the depth decides.
+        if verdict is Verdict.EXIT and reading.exit_index < self.model.last:
+            draft = self._choose(reading.logits(), [*self.tokens, *self.drafts])
+            self.drafts.append(Token(draft, reading.exit_layer))
+            if self._may_draft_on():
+                return self._feed(self.drafts[-1])
+        for deeper in range(reading.exit_index + 1, len(self.model.segments)):
+            hidden = self._run(deeper)
+        return self._verify(hidden[-fed - 1 :])
+
+    def _may_draft_on(self) -> bool:
+        ahead = len(self.tokens) + len(self.drafts)
+        return (
+            len(self.drafts) < DRAFT_CAP
+            and ahead < self.request.max_tokens
+            and len(self.session.tokens) < self.model.backbone.shape.context_length
+            and not self._ends([*self.tokens, *self.drafts])
+        )
+
+    def _verify(self, hidden: Tensor) -> Finish | None:
+        """Keep the drafts that full depth agrees with, then the first token it would rather have.
+
+        hidden [drafts fed + 1, hidden]: final states of the last sure token and of every draft that has been fed.
+        """
+        drafts, self.drafts = self.drafts, []
+        sure = len(self.session.tokens) - (len(hidden) - 1)  # tokens fed before the first draft
+        for index, logits in enumerate(self._read(self.model.last, hidden)):
+            token = Token(self._choose(logits, self.tokens), self.model.layers)
+            agreed = index < len(drafts) and drafts[index].id == token.id
+            finish = self._accept(drafts[index] if agreed else token)
+            if finish is not None:
+                return finish
+            if not agreed:
+                self.session.rewind(sure + index)
+                return self._feed(token)
+        return self._feed(drafts[-1])
+
+    def _advance(self) -> tuple[Reading, Tensor, Verdict]:
+        """Run segments until the policy has seen enough of the last row.
+
+        Returns what stands behind the segment it stopped at, that segment's outputs [rows, hidden], and the verdict.
+        """
+        for segment in range(self.model.last):
+            hidden = self._run(segment)
+            reading = self._reading(segment, hidden[-1:])
+            verdict = self.request.policy.decide(reading)
+            if verdict is not Verdict.CONTINUE:
+                return reading, hidden, verdict
+        hidden = self._run(self.model.last)
+        return self._reading(self.model.last, hidden[-1:]), hidden, Verdict.EXIT
+
+    def _run(self, segment: int) -> Tensor:
+        layers = len(self.model.segments[segment])
+
+        def before_chunk(rows: int) -> None:
+            if self.request.cancelled():
+                raise Cancelled
+            self.work.layer_runs[layers, rows] += 1
+
+        return self.session.run(segment, before_chunk)
+
+    def _reading(self, segment: int, hidden: Tensor) -> Reading:
+        logits = cache(lambda: self._read(segment, hidden)[0])  # a policy that reads them shares them with the token
+        return Reading(segment, self.model.depth(segment), hidden[0], logits)
+
+    def _read(self, segment: int, hidden: Tensor) -> Tensor:
+        self.work.head_runs[len(hidden)] += 1
+        return self.model.read(segment, hidden)
+
+    def _choose(self, logits: Tensor, before: Sequence[Token]) -> int:
+        allowed = self.request.allowed([token.id for token in before])
+        if allowed is None:
+            return int(logits.argmax())
+        return int(allowed[logits[allowed].argmax()])
+
+    def _accept(self, token: Token) -> Finish | None:
+        """Make a token part of the text, and say so if the text ends with it."""
+        if not self.tokens:
+            self.first_token_at = time.perf_counter()
+        if token.id in self.model.backbone.shape.end_of_text:
+            return Finish.END_OF_TEXT
+        self.tokens.append(token)
+        if self._ends(self.tokens):
+            return Finish.STOP_RULE
+        if len(self.tokens) >= self.request.max_tokens:
+            return Finish.MAX_TOKENS
+        return None
+
+    def _ends(self, tokens: Sequence[Token]) -> bool:
+        last = tokens[-1].id
+        return last in self.model.backbone.shape.end_of_text or self.request.stop([token.id for token in tokens])
+
+    def _feed(self, token: Token) -> Finish | None:
+        if len(self.session.tokens) >= self.model.backbone.shape.context_length:
+            return Finish.CONTEXT_FULL
+        self.session.feed([token.id])
+        return None
+
+
+def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    """Return how many leading tokens two texts share."""
+    for index, (one, other) in enumerate(zip(left, right, strict=False)):
+        if one != other:
+            return index
+    return min(len(left), len(right))

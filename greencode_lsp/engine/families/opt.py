@@ -1,0 +1,71 @@
+"""OPT: layer norm, learned positions with an offset of 2, plain ReLU, as many K/V heads as heads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Linear, Norm, Weights
+from greencode_lsp.engine.errors import EngineError
+from greencode_lsp.engine.families.reading import end_of_text, integer, stacked
+
+MODEL_TYPE = "opt"
+
+POSITION_OFFSET = 2
+
+
+def read_architecture(config: Mapping[str, Any]) -> Architecture:
+    """Translate an OPT `config.json`; raise `EngineError` for the two variants no other OPT shares (350m)."""
+    hidden, heads = integer(config, "hidden_size"), integer(config, "num_attention_heads")
+    if not config.get("do_layer_norm_before", True) or config.get("_remove_final_layer_norm", False):
+        raise EngineError("this OPT normalises after its layers (as opt-350m does); greencode runs pre-norm OPT only")
+    if integer(config, "word_embed_proj_dim", default=hidden) != hidden:
+        raise EngineError("this OPT projects its embeddings (as opt-350m does); greencode runs OPT without that")
+    if config.get("activation_function", "relu") != "relu":
+        raise EngineError(f"OPT with activation {config['activation_function']!r}; greencode runs OPT with relu")
+    return Architecture(
+        family=MODEL_TYPE,
+        layers=integer(config, "num_hidden_layers"),
+        hidden_size=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_size=hidden // heads,
+        vocabulary_size=integer(config, "vocab_size"),
+        context_length=integer(config, "max_position_embeddings"),
+        norm="layer",
+        norm_epsilon=1e-5,
+        activation="relu",
+        gated=False,
+        end_of_text=end_of_text(config),
+    )
+
+
+def read_weights(tensors: Mapping[str, Tensor], config: Mapping[str, Any], shape: Architecture) -> Weights:
+    """Pick an OPT's tensors. Checkpoints name them with or without a leading `model.`."""
+    root = "model.decoder" if "model.decoder.embed_tokens.weight" in tensors else "decoder"
+    embedding = tensors[f"{root}.embed_tokens.weight"]
+    head = embedding if "lm_head.weight" not in tensors else tensors["lm_head.weight"]
+    return Weights(
+        embedding=embedding,
+        positions=LearnedPositions(tensors[f"{root}.embed_positions.weight"], POSITION_OFFSET),
+        layers=tuple(read_layer(tensors, f"{root}.layers.{index}") for index in range(shape.layers)),
+        final_norm=read_norm(tensors, f"{root}.final_layer_norm"),
+        head=Linear(head),
+    )
+
+
+def read_layer(tensors: Mapping[str, Tensor], prefix: str) -> Layer:
+    """Pick and fuse the tensors of one layer."""
+    return Layer(
+        attention_norm=read_norm(tensors, f"{prefix}.self_attn_layer_norm"),
+        qkv=stacked(tensors, *(f"{prefix}.self_attn.{name}_proj" for name in "qkv")),
+        attention_out=stacked(tensors, f"{prefix}.self_attn.out_proj"),
+        mlp_norm=read_norm(tensors, f"{prefix}.final_layer_norm"),
+        mlp_in=stacked(tensors, f"{prefix}.fc1"),
+        mlp_out=stacked(tensors, f"{prefix}.fc2"),
+    )
+
+
+def read_norm(tensors: Mapping[str, Tensor], name: str) -> Norm:
+    """Pick one layer norm. OPT variants without affine norms are not in use."""
+    return Norm(tensors[f"{name}.weight"], tensors[f"{name}.bias"])

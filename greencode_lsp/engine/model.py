@@ -1,0 +1,42 @@
+"""A backbone cut at its exits: what runs between two exits, and how each exit is read."""
+
+from itertools import pairwise
+
+from torch import Tensor
+
+from greencode_lsp.engine.backbone import Backbone
+from greencode_lsp.engine.errors import EngineError
+
+
+class EarlyExitModel:
+    """A backbone with exits after some of its layers.
+
+    `exits` are depths counted in layers done, 1-based: exit 12 of 30 lies behind the twelfth layer.
+    Segment `s` runs the layers between exit `s - 1` and exit `s`; the last segment ends at full depth.
+    """
+
+    def __init__(self, backbone: Backbone, exits: tuple[int, ...] = ()) -> None:
+        layers = backbone.shape.layers
+        bounds = (0, *exits, layers)
+        if any(low >= high for low, high in pairwise(bounds)):
+            raise EngineError(f"exits {list(exits)} must rise strictly and lie between 1 and {layers - 1}")
+        self.backbone = backbone
+        self.segments = tuple(range(low, high) for low, high in pairwise(bounds))
+
+    @property
+    def layers(self) -> int:
+        """Full depth."""
+        return self.backbone.shape.layers
+
+    @property
+    def last(self) -> int:
+        """Index of the last segment, whose end is full depth."""
+        return len(self.segments) - 1
+
+    def depth(self, segment: int) -> int:
+        """Return how many layers a row has done when it leaves this segment."""
+        return self.segments[segment].stop
+
+    def read(self, segment: int, hidden: Tensor) -> Tensor:
+        """Return the logits [rows, vocabulary] of hidden states [rows, hidden] that leave this segment."""
+        return self.backbone.logits(hidden)

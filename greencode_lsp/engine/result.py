@@ -1,0 +1,47 @@
+"""What decoding gives back."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Finish(Enum):
+    """Why decoding ended."""
+
+    STOP_RULE = "stop rule"
+    END_OF_TEXT = "end of text"
+    MAX_TOKENS = "max tokens"
+    CONTEXT_FULL = "context full"
+    GAVE_UP = "gave up"
+
+
+@dataclass(frozen=True)
+class Token:
+    """A generated token and the depth, in layers, at which it was read."""
+
+    id: int
+    exit_layer: int
+
+
+@dataclass
+class Work:
+    """What was computed: how often so many layers ran on so many rows, and the head on so many rows."""
+
+    layer_runs: Counter[tuple[int, int]] = field(default_factory=Counter)
+    head_runs: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass
+class Generation:
+    """A generated text, with what it took.
+
+    `prompt_rows` of the prompt's tokens had to be fed anew; `reused_rows` were still in the session.
+    """
+
+    tokens: list[Token]
+    finish: Finish
+    work: Work
+    prompt_rows: int
+    reused_rows: int
+    first_token_ms: float
+    total_ms: float

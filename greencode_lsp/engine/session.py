@@ -1,0 +1,116 @@
+"""What has been computed of one text: its tokens, and per segment K/V and the rows that wait to run.
+
+Row `i` of a segment is token `i`. A segment has run its first `length` rows; the rows behind those, as far as the
+segment before it has run, wait in its queue. So `length` never grows from one segment to the next, K/V are exact
+for every row a segment has run, and nothing deeper than an exit is computed before somebody asks for it.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from greencode_lsp.engine.errors import EngineError, NumericalError
+from greencode_lsp.engine.model import EarlyExitModel
+
+CHUNK_ROWS = 256
+"""Rows that run between two looks at whether the caller still wants the result."""
+
+MINIMUM_CAPACITY = 256
+
+
+class SegmentState:
+    """The K/V of a segment's layers, and its queue.
+
+    Shapes: keys, values [layers, kv_heads, capacity, head_size], queue [rows, hidden].
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor, queue: Tensor) -> None:
+        self.keys, self.values, self.queue = keys, values, queue
+        self.length = 0
+
+    def rewind(self, length: int, supplied: int) -> None:
+        """Forget rows from `length` on, given that the segment before this one has run `supplied` rows."""
+        self.length = min(self.length, length)
+        self.queue = self.queue[: max(min(supplied, length) - self.length, 0)]
+
+    def reserve(self, capacity: int) -> None:
+        """Make room for that many rows, at least doubling what there is."""
+        held = self.keys.shape[2]
+        if capacity > held:
+            self.keys = grown(self.keys, max(capacity, 2 * held, MINIMUM_CAPACITY), self.length)
+            self.values = grown(self.values, self.keys.shape[2], self.length)
+
+
+class Session:
+    """The state of one text in one model. Not for use from two threads at once."""
+
+    def __init__(self, model: EarlyExitModel) -> None:
+        self.model = model
+        self.tokens: list[int] = []
+        shape, like = model.backbone.shape, model.backbone.weights.embedding
+        self.segments = [
+            SegmentState(
+                like.new_empty(len(layers), shape.kv_heads, 0, shape.head_size),
+                like.new_empty(len(layers), shape.kv_heads, 0, shape.head_size),
+                like.new_empty(0, shape.hidden_size),
+            )
+            for layers in model.segments
+        ]
+
+    def rewind(self, length: int) -> None:
+        """Keep only the first `length` tokens and what was computed of them. Copies nothing."""
+        supplied = len(self.tokens)
+        for segment in self.segments:
+            ran = segment.length
+            segment.rewind(length, supplied)
+            supplied = ran
+        del self.tokens[length:]
+
+    @torch.inference_mode()
+    def feed(self, tokens: Sequence[int]) -> None:
+        """Append tokens; they wait in the first segment's queue. Raise `EngineError` past the context length."""
+        start = len(self.tokens)
+        if start + len(tokens) > self.model.backbone.shape.context_length:
+            raise EngineError(
+                f"{start + len(tokens)} tokens exceed the context of {self.model.backbone.shape.context_length}"
+            )
+        self._queue(0, self.model.backbone.embed(list(tokens), start))
+        self.tokens.extend(tokens)
+
+    @torch.inference_mode()
+    def run(self, index: int, before_chunk: Callable[[int], None] = lambda rows: None) -> Tensor:
+        """Run every row that waits for segment `index`; return their outputs [rows, hidden], queued for the next.
+
+        `before_chunk` is called with the number of rows about to run and may raise to stop; what has run stays valid.
+        Raise `NumericalError` when an output is NaN or infinite.
+        """
+        segment, backbone = self.segments[index], self.model.backbone
+        outputs = []
+        while len(segment.queue):
+            hidden = segment.queue[:CHUNK_ROWS]
+            before_chunk(len(hidden))
+            segment.reserve(segment.length + len(hidden))
+            rows = backbone.rows(segment.length, len(hidden))
+            for layer, keys, values in zip(self.model.segments[index], segment.keys, segment.values, strict=True):
+                hidden = backbone.run_layer(layer, hidden, rows, keys, values)
+            if not bool(torch.isfinite(hidden).all()):
+                raise NumericalError(f"a hidden state after layer {self.model.depth(index)} is NaN or infinite")
+            segment.length = rows.end
+            segment.queue = segment.queue[len(hidden) :]
+            if index < self.model.last:
+                self._queue(index + 1, hidden)
+            outputs.append(hidden)
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+    def _queue(self, index: int, hidden: Tensor) -> None:
+        segment = self.segments[index]
+        segment.queue = torch.cat((segment.queue, hidden)) if len(segment.queue) else hidden
+
+
+def grown(cache: Tensor, capacity: int, length: int) -> Tensor:
+    """Return a larger copy of a cache [layers, kv_heads, capacity, head_size] with its first `length` rows."""
+    layers, kv_heads, _, head_size = cache.shape
+    larger = cache.new_empty(layers, kv_heads, capacity, head_size)
+    larger[:, :, :length] = cache[:, :, :length]
+    return larger
