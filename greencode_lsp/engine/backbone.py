@@ -3,6 +3,7 @@
 All functions work on one sequence at a time: rows are neighbouring tokens of it, not a batch of texts.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from greencode_lsp.engine.architecture import (
 from greencode_lsp.engine.checkpoint import Checkpoint
 from greencode_lsp.engine.families import family_of
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
     "relu": functional.relu,
     "gelu": functional.gelu,
@@ -95,7 +96,7 @@ class Backbone:
     def _attend(self, layer: Layer, hidden: Tensor, rows: Rows, keys: Tensor, values: Tensor) -> Tensor:
         shape, count = self.shape, hidden.shape[0]
         fused = apply(layer.qkv, hidden).view(count, shape.heads + 2 * shape.kv_heads, shape.head_size)
-        queries, key, value = fused.split((shape.heads, shape.kv_heads, shape.kv_heads), dim=1)
+        queries, key, value = torch.split(fused, [shape.heads, shape.kv_heads, shape.kv_heads], dim=1)
         if rows.rotary is not None:
             queries, key = rotate(queries, *rows.rotary), rotate(key, *rows.rotary)
         keys[:, rows.start : rows.end] = key.transpose(0, 1)

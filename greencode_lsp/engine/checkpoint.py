@@ -21,10 +21,10 @@ class Checkpoint(Mapping[str, Tensor]):
         paths = sorted(folder.glob("*.safetensors"))
         if not paths:
             raise EngineError(f"{folder} holds no *.safetensors file; greencode never loads pickled weights")
-        self._files = {}
+        self._files: dict[str, Any] = {}
         for path in paths:
             try:
-                handle = safe_open(path, framework="pt")
+                handle: Any = safe_open(path, framework="pt")
             except Exception as error:  # safetensors raises its own, undocumented types
                 raise EngineError(f"{path} is not a readable safetensors file: {error}") from error
             self._files.update(dict.fromkeys(handle.keys(), handle))

@@ -57,7 +57,8 @@ class _Decoding:
         self.drafts: list[Token] = []
         self.work = Work()
         self.started = time.perf_counter()
-        self.first_token_at = self.started
+        self.prefilled_at: float | None = None
+        self.first_token_at: float | None = None
 
     def run(self) -> Generation:
         session, prompt = self.session, self.request.prompt
@@ -70,14 +71,14 @@ class _Decoding:
         while finish is None:
             finish = step()
         now = time.perf_counter()
-        first = self.first_token_at if self.tokens else now
         return Generation(
             tokens=self.tokens,
             finish=finish,
             work=self.work,
             prompt_rows=len(prompt) - reused,
             reused_rows=reused,
-            first_token_ms=(first - self.started) * 1000,
+            prefill_ms=((self.prefilled_at or now) - self.started) * 1000,
+            first_token_ms=((self.first_token_at or now) - self.started) * 1000,
             total_ms=(now - self.started) * 1000,
         )
 
@@ -135,21 +136,22 @@ class _Decoding:
 
         Returns what stands behind the segment it stopped at, that segment's outputs [rows, hidden], and the verdict.
         """
-        for segment in range(self.model.last):
+        for segment in range(len(self.model.segments)):
             hidden = self._run(segment)
             reading = self._reading(segment, hidden[-1:])
-            verdict = self.request.policy.decide(reading)
+            at_full_depth = segment == self.model.last
+            verdict = Verdict.EXIT if at_full_depth else self.request.policy.decide(reading)
             if verdict is not Verdict.CONTINUE:
-                return reading, hidden, verdict
-        hidden = self._run(self.model.last)
-        return self._reading(self.model.last, hidden[-1:]), hidden, Verdict.EXIT
+                break
+        self.prefilled_at = self.prefilled_at or time.perf_counter()
+        return reading, hidden, verdict
 
     def _run(self, segment: int) -> Tensor:
         layers = len(self.model.segments[segment])
 
         def before_chunk(rows: int) -> None:
             if self.request.cancelled():
-                raise Cancelled
+                raise Cancelled(self.work)
             self.work.layer_runs[layers, rows] += 1
 
         return self.session.run(segment, before_chunk)
@@ -170,8 +172,7 @@ class _Decoding:
 
     def _accept(self, token: Token) -> Finish | None:
         """Make a token part of the text, and say so if the text ends with it."""
-        if not self.tokens:
-            self.first_token_at = time.perf_counter()
+        self.first_token_at = self.first_token_at or time.perf_counter()
         if token.id in self.model.backbone.shape.end_of_text:
             return Finish.END_OF_TEXT
         self.tokens.append(token)

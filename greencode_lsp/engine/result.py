@@ -35,7 +35,8 @@ class Work:
 class Generation:
     """A generated text, with what it took.
 
-    `prompt_rows` of the prompt's tokens had to be fed anew; `reused_rows` were still in the session.
+    `prompt_rows` of the prompt's tokens had to be fed anew; `reused_rows` were still in the session. The times count
+    from the beginning of the call: until the prompt had run, until the first token was known, until the end.
     """
 
     tokens: list[Token]
@@ -43,5 +44,6 @@ class Generation:
     work: Work
     prompt_rows: int
     reused_rows: int
+    prefill_ms: float
     first_token_ms: float
     total_ms: float

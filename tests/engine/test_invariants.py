@@ -78,7 +78,7 @@ def test_a_warm_session_changes_nothing_after_any_edits(twins: Twins, prompt: li
     current = list(prompt)
     for _ in range(25):
         place = rng.randrange(len(current) + 1)
-        match rng.choice("insert delete accept jump".split()):
+        match rng.choice(["insert", "delete", "accept", "jump"]):
             case "insert":
                 current[place:place] = [rng.randrange(3, VOCABULARY) for _ in range(rng.randrange(1, 4))]
             case "delete":
@@ -120,9 +120,7 @@ def test_cancelling_anywhere_and_asking_again_gives_the_same_text(
     expected = text(Session(twins.model), prompt, 12, FixedExit(3), verify)
     for looks in range(0, 40, 3):
         session, left = Session(twins.model), iter(range(looks))
-        request = Request(
-            prompt, 12, FixedExit(3), verify, cancelled=lambda left=left: next(left, None) is None
-        )
+        request = Request(prompt, 12, FixedExit(3), verify, cancelled=lambda left=left: next(left, None) is None)
         with suppress(Cancelled):
             generate(session, request)
         assert text(session, prompt, 12, FixedExit(3), verify) == expected

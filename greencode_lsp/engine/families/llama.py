@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from greencode_lsp.engine.architecture import Architecture, Layer, Linear, Norm, Weights
-from greencode_lsp.engine.families.reading import end_of_text, integer, stacked
+from greencode_lsp.engine.architecture import Architecture, Layer, Norm, Weights
+from greencode_lsp.engine.families.reading import end_of_text, integer, read_head, stacked
 from greencode_lsp.engine.families.rotary import rotary_table
 
 MODEL_TYPE = "llama"
@@ -35,13 +35,12 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
 def read_weights(tensors: Mapping[str, Tensor], config: Mapping[str, Any], shape: Architecture) -> Weights:
     """Pick a Llama's tensors; q, k, v and gate, up become one projection each."""
     embedding = tensors["model.embed_tokens.weight"]
-    head = embedding if "lm_head.weight" not in tensors else tensors["lm_head.weight"]
     return Weights(
         embedding=embedding,
         positions=rotary_table(config, shape.head_size, shape.context_length, like=embedding),
         layers=tuple(read_layer(tensors, f"model.layers.{index}") for index in range(shape.layers)),
         final_norm=Norm(tensors["model.norm.weight"]),
-        head=Linear(head),
+        head=read_head(tensors, embedding),
     )
 
 

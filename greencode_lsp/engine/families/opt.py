@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Linear, Norm, Weights
+from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Norm, Weights
 from greencode_lsp.engine.errors import EngineError
-from greencode_lsp.engine.families.reading import end_of_text, integer, stacked
+from greencode_lsp.engine.families.reading import end_of_text, integer, read_head, stacked
 
 MODEL_TYPE = "opt"
 
@@ -44,13 +44,12 @@ def read_weights(tensors: Mapping[str, Tensor], config: Mapping[str, Any], shape
     """Pick an OPT's tensors. Checkpoints name them with or without a leading `model.`."""
     root = "model.decoder" if "model.decoder.embed_tokens.weight" in tensors else "decoder"
     embedding = tensors[f"{root}.embed_tokens.weight"]
-    head = embedding if "lm_head.weight" not in tensors else tensors["lm_head.weight"]
     return Weights(
         embedding=embedding,
         positions=LearnedPositions(tensors[f"{root}.embed_positions.weight"], POSITION_OFFSET),
         layers=tuple(read_layer(tensors, f"{root}.layers.{index}") for index in range(shape.layers)),
         final_norm=read_norm(tensors, f"{root}.final_layer_norm"),
-        head=Linear(head),
+        head=read_head(tensors, embedding),
     )
 
 

@@ -29,6 +29,13 @@ def end_of_text(config: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, list) else (int(value),)
 
 
+def read_head(tensors: Mapping[str, Tensor], embedding: Tensor) -> Linear:
+    """Return the LM head: a matrix of its own, or the embedding where the two are tied."""
+    if "lm_head.weight" in tensors:
+        return Linear(tensors["lm_head.weight"])
+    return Linear(embedding)
+
+
 def stacked(tensors: Mapping[str, Tensor], *names: str) -> Linear:
     """Stack projections that read the same input into one, with their biases where the model has them."""
     weight = torch.cat([tensors[f"{name}.weight"] for name in names])

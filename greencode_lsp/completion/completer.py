@@ -1,0 +1,239 @@
+"""One suggestion for one place in a document: prompt, decode, cut, fit, charge."""
+
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from greencode_lsp.completion.cache import ResultCache
+from greencode_lsp.completion.healing import HealedPrompt, TokenHealer
+from greencode_lsp.completion.lines import split_lines
+from greencode_lsp.completion.profiles import Profile, resolve_profile
+from greencode_lsp.completion.prompt import fit_prompt
+from greencode_lsp.completion.stops import StopRule, first_end, stop_rules
+from greencode_lsp.completion.suggestion import CompletionRequest, SuggestedToken, Suggestion, Timings
+from greencode_lsp.completion.tokenizer import CodeTokenizer
+from greencode_lsp.completion.trim import fit
+from greencode_lsp.energy import Attribution, Charge, Entry, Ledger, NullLedger, Work, full_depth
+from greencode_lsp.engine import (
+    Cancelled,
+    EarlyExitModel,
+    Finish,
+    Generation,
+    NumericalError,
+    Request,
+    Session,
+    generate,
+)
+
+PROMPT_TOKENS = 1024
+
+SESSIONS = 4
+"""Documents whose K/V are kept."""
+
+LARGEST_DOCUMENT = 4_000_000
+"""Characters: more is data or generated, and costs the editor more than it gives."""
+
+
+class Completer:
+    """A loaded model with everything that is kept between requests. Used from one thread only."""
+
+    def __init__(
+        self,
+        name: str,
+        model: EarlyExitModel,
+        tokenizer: CodeTokenizer,
+        attribution: Attribution,
+        ledger: Ledger | NullLedger,
+    ) -> None:
+        self.name, self.model, self.tokenizer = name, model, tokenizer
+        self.attribution, self.ledger = attribution, ledger
+        self._healer = TokenHealer(tokenizer)
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._cache: ResultCache[Suggestion] = ResultCache()
+
+    @property
+    def exits(self) -> tuple[int, ...]:
+        """Depths, in layers done, at which a token may be read before full depth."""
+        return tuple(segment.stop for segment in self.model.segments[:-1])
+
+    def complete(self, request: CompletionRequest) -> Suggestion | None:
+        """Return a suggestion, or None: cancelled, or nothing to continue (no text, binary data, a huge document).
+
+        Raises `ProfileError`, and `EngineError` when the computation fails; both leave the completer usable.
+        """
+        started = time.perf_counter()
+        profile = resolve_profile(request.profile, self.exits)
+        if not is_source_text(request.prefix, request.suffix):
+            return None
+        scope = f"{request.document}\0{profile.name}\0{request.max_tokens}\0{request.multiline}"
+        if known := self._cache.get(scope, request.prefix, request.suffix):
+            suggestion = self._from_cache(*known, started)
+        else:
+            try:
+                suggestion = self._compute(request, profile, started)
+            except Cancelled as cancelled:
+                self._record_cancelled(cancelled, profile)
+                return None
+            self._cache.put(scope, request.prefix, request.suffix, suggestion.text, suggestion)
+        self._record(suggestion)
+        return suggestion
+
+    def forget(self, document: str) -> None:
+        """Drop what is kept of a document, once it is closed."""
+        self._sessions.pop(document, None)
+
+    def _compute(self, request: CompletionRequest, profile: Profile, started: float) -> Suggestion:
+        budget = min(PROMPT_TOKENS, self.model.backbone.shape.context_length - request.max_tokens)
+        prompt = self._healer.heal(fit_prompt(request.prefix, budget, self.tokenizer))
+        line_suffix = split_lines(request.suffix)[0]
+        rules = stop_rules(request.prefix, line_suffix, request.multiline)
+        prepared_ms = (time.perf_counter() - started) * 1000
+        generation, charge = self._generate(request, profile, prompt, rules)
+        ids = [token.id for token in generation.tokens]
+        text = self._new_text(prompt, ids)
+        end = first_end(rules, text)
+        fitted = fit(text if end is None else text[:end], request.prefix, request.suffix)
+        depths = [token.exit_layer for token in generation.tokens]
+        return Suggestion(
+            id=uuid.uuid4().hex,
+            text=fitted.text,
+            replaces=fitted.replaces,
+            tokens=self._token_texts(prompt, generation, fitted.text),
+            generated_tokens=len(ids),
+            mean_exit_layer=sum(depths) / len(depths) if depths else None,
+            layers=self.model.layers,
+            model=self.name,
+            profile=profile.name,
+            charge=charge,
+            timings_ms=Timings(
+                prefill=prepared_ms + generation.prefill_ms,
+                first_token=prepared_ms + generation.first_token_ms,
+                total=(time.perf_counter() - started) * 1000,
+            ),
+            reused_tokens=generation.reused_rows,
+            cached=False,
+        )
+
+    def _generate(
+        self, request: CompletionRequest, profile: Profile, prompt: HealedPrompt, rules: Sequence[StopRule]
+    ) -> tuple[Generation, Charge]:
+        decoding = Request(
+            prompt=prompt.ids,
+            max_tokens=request.max_tokens,
+            policy=profile.make_policy(),
+            verify=profile.verify,
+            stop=lambda ids: self._ends(prompt, rules, ids),
+            allowed=lambda ids: self._healer.allowed(prompt.required, ids),
+            cancelled=request.cancelled,
+        )
+        self.attribution.begin()
+        try:
+            generation = generate(self._session(request.document), decoding)
+        except NumericalError:
+            self.forget(request.document)
+            raise
+        steps = len(generation.tokens) + (generation.finish is Finish.END_OF_TEXT)
+        full = full_depth(self.model.layers, generation.prompt_rows, steps)
+        ran = Work(generation.work.layer_runs, generation.work.head_runs)
+        return generation, self.attribution.end(ran, full)
+
+    def _ends(self, prompt: HealedPrompt, rules: Sequence[StopRule], ids: Sequence[int]) -> bool:
+        """Say whether the text ends: by a rule, or by a special token, which no source code contains."""
+        return ids[-1] in self.tokenizer.special_ids or first_end(rules, self._new_text(prompt, ids)) is not None
+
+    def _session(self, document: str) -> Session:
+        session = self._sessions.pop(document, None) or Session(self.model)
+        self._sessions[document] = session
+        if len(self._sessions) > SESSIONS:
+            self._sessions.popitem(last=False)
+        return session
+
+    def _new_text(self, prompt: HealedPrompt, ids: Sequence[int]) -> str:
+        """Return what the ids say beyond the piece of the prompt that was taken back."""
+        return self.tokenizer.decode(ids)[len(prompt.required.decode("utf-8", errors="replace")) :]
+
+    def _token_texts(self, prompt: HealedPrompt, generation: Generation, text: str) -> tuple[SuggestedToken, ...]:
+        """Cut a suggestion's text into what each token brought; tokens that brought nothing of it are left out."""
+        ids = [token.id for token in generation.tokens]
+        pieces, shown = [], 0
+        for count, token in enumerate(generation.tokens, start=1):
+            known = min(len(self._new_text(prompt, ids[:count])), len(text))
+            if known > shown:
+                pieces.append(SuggestedToken(text[shown:known], token.exit_layer))
+                shown = known
+        return tuple(pieces)
+
+    def _from_cache(self, remains: str, known: Suggestion, started: float) -> Suggestion:
+        total = (time.perf_counter() - started) * 1000
+        return replace(
+            known,
+            id=uuid.uuid4().hex,
+            text=remains,
+            tokens=last_tokens(known.tokens, len(remains)),
+            charge=Charge(joules=0.0, joules_full=0.0, source=known.charge.source),
+            timings_ms=Timings(total, total, total),
+            cached=True,
+        )
+
+    def _record(self, suggestion: Suggestion) -> None:
+        self.ledger.record(
+            Entry(
+                completion_id=suggestion.id,
+                when=datetime.now(UTC),
+                joules=suggestion.charge.joules,
+                joules_full=suggestion.charge.joules_full,
+                source=suggestion.charge.source,
+                tokens=0 if suggestion.cached else suggestion.generated_tokens,
+                mean_exit_layer=suggestion.mean_exit_layer,
+                layers=suggestion.layers,
+                latency_ms=suggestion.timings_ms.total,
+                cached=suggestion.cached,
+                model=suggestion.model,
+                profile=suggestion.profile,
+            )
+        )
+
+    def _record_cancelled(self, cancelled: Cancelled, profile: Profile) -> None:
+        """Charge what a cancelled completion ran: nobody saw it, but the joules are gone."""
+        ran = Work(cancelled.work.layer_runs, cancelled.work.head_runs)
+        charge = self.attribution.end(ran, ran)
+        self.ledger.record(
+            Entry(
+                completion_id=uuid.uuid4().hex,
+                when=datetime.now(UTC),
+                joules=charge.joules,
+                joules_full=charge.joules_full,
+                source=charge.source,
+                tokens=0,
+                mean_exit_layer=None,
+                layers=self.model.layers,
+                latency_ms=0.0,
+                cached=False,
+                model=self.name,
+                profile=profile.name,
+            )
+        )
+
+
+def is_source_text(prefix: str, suffix: str) -> bool:
+    """Say whether there is text to continue, and not binary data or a document of many megabytes."""
+    return (
+        bool(prefix.strip())
+        and len(prefix) + len(suffix) <= LARGEST_DOCUMENT
+        and "\0" not in prefix[-10_000:]
+        and "\0" not in suffix[:10_000]
+    )
+
+
+def last_tokens(tokens: Sequence[SuggestedToken], length: int) -> tuple[SuggestedToken, ...]:
+    """Return the tokens that make up the last `length` characters, the first of them cut if need be."""
+    kept: list[SuggestedToken] = []
+    for token in reversed(tokens):
+        if length <= 0:
+            break
+        kept.append(replace(token, text=token.text[-length:]))
+        length -= len(token.text)
+    return tuple(reversed(kept))

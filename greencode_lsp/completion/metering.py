@@ -1,0 +1,61 @@
+"""What running this model costs on this machine, measured once and kept."""
+
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from greencode_lsp.energy import CalibrationError, CostStore, CostTable, Meter, calibrate
+from greencode_lsp.engine import EarlyExitModel, Session
+
+CONTEXT_ROWS = 512
+"""Rows that lie in the cache while costs are measured: attention over a typical prompt is part of the price."""
+
+WINDOW_SECONDS = {"estimate": 0.3, "rapl": 1.0, "nvml": 2.0}
+"""How long each row count is measured: a counter that steps every 100 ms needs longer than the CPU clock."""
+
+
+def cost_table(
+    name: str, model: EarlyExitModel, meter: Meter, folder: Path, progress: Callable[[int, int], None] | None = None
+) -> CostTable | None:
+    """Return joules per layer and head run, from `folder` or measured now; None when the meter does not move.
+
+    `progress(done, total)` is called between the measurements, which take some seconds in all.
+    """
+    store, key = CostStore(folder), machine_key(name, model, meter)
+    known = store.load(key)
+    if known is not None:
+        return known
+    try:
+        table = measure(model, meter, progress)
+    except CalibrationError:
+        return None
+    store.save(key, table)
+    return table
+
+
+def measure(model: EarlyExitModel, meter: Meter, progress: Callable[[int, int], None] | None) -> CostTable:
+    """Measure the first segment and the head; all layers of a backbone cost the same."""
+    session = Session(model)
+    session.feed([index % 100 for index in range(CONTEXT_ROWS)])
+    hidden = session.run(0)
+
+    def run_layers(rows: int) -> None:
+        session.rewind(CONTEXT_ROWS)
+        session.feed([7] * rows)
+        session.run(0)
+
+    @torch.inference_mode()
+    def run_head(rows: int) -> None:
+        model.read(0, hidden[:rows]).sum().item()
+
+    window = WINDOW_SECONDS[meter.source]
+    return calibrate(run_layers, len(model.segments[0]), run_head, meter, window, progress=progress)
+
+
+def machine_key(name: str, model: EarlyExitModel, meter: Meter) -> str:
+    """Name everything that the costs depend on."""
+    backbone = model.backbone
+    parts = (name, len(model.segments[0]), backbone.device, backbone.dtype, torch.get_num_threads())
+    return " ".join(map(str, (*parts, torch.__version__, platform.processor(), platform.node(), meter.detail)))

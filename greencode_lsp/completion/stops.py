@@ -1,0 +1,128 @@
+"""Where a suggestion ends: at the end of its line, of its block, or where it begins to repeat itself.
+
+A rule looks at the text generated so far and returns the offset at which it ends, or None while it does not.
+A text that has ended may grow without moving its end, so the same rules stop the decoder and cut its result.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from greencode_lsp.completion.lines import LINE_END, indentation, line_starts, split_lines
+
+OPENERS = (":", "{", "(", "[", "=>", "->")
+
+LONGEST_REPEATED = 120
+"""Characters: a longer piece than this is never taken for the model going round in circles."""
+
+CLOSERS = ("}", ")", "]", "end")
+
+
+class StopRule(Protocol):
+    """Finds the end of a text."""
+
+    def end(self, text: str) -> int | None:
+        """Return the offset where the text ends, or None."""
+
+
+@dataclass(frozen=True)
+class EndOfLine:
+    """Ends with the first line that says something, or at the very next line break when the cursor is mid-line."""
+
+    may_start_below: bool
+
+    def end(self, text: str) -> int | None:
+        """Return the offset of the line break behind the first line with content."""
+        for match in LINE_END.finditer(text):
+            if not self.may_start_below or text[: match.start()].strip():
+                return match.start()
+        return None
+
+
+@dataclass(frozen=True)
+class EndOfBlock:
+    """Ends before a blank line and before a line that leaves the block: indented less than `indent`.
+
+    A line that closes a bracket at the indentation of the block's head (`close_at`) still belongs to it.
+    """
+
+    indent: int
+    close_at: int
+
+    def end(self, text: str) -> int | None:
+        """Return the offset of the line break before the first line outside the block."""
+        starts = line_starts(text)
+        for before, start in itertools.pairwise(starts):
+            if not text[:start].strip():
+                continue
+            line_break = before + len(text[before:start].rstrip("\r\n"))
+            if not text[before:start].strip():  # a blank line, now that something has been said
+                return len(text[:before].rstrip())
+            line = text[start:].split("\n", 1)[0]
+            if not line.strip():
+                continue  # not known yet: the line has only its indentation, or nothing
+            if indentation(line) >= self.indent:
+                continue
+            if indentation(line) == self.close_at and line.strip().startswith(CLOSERS):
+                return self._end_of_closing_line(text, start)
+            return line_break
+        return None
+
+    def _end_of_closing_line(self, text: str, start: int) -> int | None:
+        match = LINE_END.search(text, start)
+        return match.start() if match else None
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """Ends when a line comes again, or a piece of text three times in a row over at least `span` characters.
+
+    Lines shorter than `line` characters say too little: `return None` or `} else {` may well come twice.
+    """
+
+    span: int = 24
+    line: int = 16
+
+    def end(self, text: str) -> int | None:
+        """Return the offset behind the first of the repeated pieces, or before the line break of a repeated line."""
+        return self._end_before_known_line(text) or self._end_of_first_piece(text)
+
+    def _end_before_known_line(self, text: str) -> int | None:
+        known = set()
+        for start, line in zip(line_starts(text), split_lines(text), strict=True):
+            content = line.strip()
+            if line.endswith(("\n", "\r")) and content in known:
+                return len(text[:start].rstrip("\r\n"))
+            if len(content) >= self.line:
+                known.add(content)
+        return None
+
+    def _end_of_first_piece(self, text: str) -> int | None:
+        for length in range(1, min(len(text) // 3, LONGEST_REPEATED) + 1):
+            times = max(3, -(-self.span // length))
+            unit = text[-length:]
+            if unit.strip() and text.endswith(unit * times):
+                return len(text) - length * (times - 1)
+        return None
+
+
+def first_end(rules: Sequence[StopRule], text: str) -> int | None:
+    """Return the earliest end that any rule finds."""
+    ends = [end for rule in rules if (end := rule.end(text)) is not None]
+    return min(ends, default=None)
+
+
+def stop_rules(prefix: str, line_suffix: str, multiline: str) -> list[StopRule]:
+    """Choose rules by where the cursor is. `multiline` is "auto", "always" or "never".
+
+    Text behind the cursor on its line allows one line only. "auto" allows several on a blank line inside a block and
+    behind a block opener.
+    """
+    line = prefix[line_starts(prefix)[-1] :]
+    opens = line.rstrip().endswith(OPENERS)
+    several = multiline == "always" or (multiline == "auto" and (opens or (not line.strip() and prefix.strip() != "")))
+    if line_suffix.strip() or not several:
+        return [EndOfLine(may_start_below=not line_suffix.strip()), Repetition()]
+    head = indentation(line)
+    return [EndOfBlock(indent=head + 1 if opens else head, close_at=head), Repetition()]

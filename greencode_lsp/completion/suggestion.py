@@ -1,0 +1,74 @@
+"""What goes into a completion and what comes out. Light: importing this loads no model library."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from greencode_lsp.energy import Charge
+
+Report = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """Which model to load, and where. `device` is "auto", "cpu" or "cuda"; 0 threads lets torch choose."""
+
+    model: str = "smollm2-135m"
+    device: str = "auto"
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class CompletionRequest:
+    """A place in a document, and how to continue there.
+
+    `document` names the document among all that are open (only to keep their sessions apart), `prefix` and `suffix`
+    are all of its text before and behind the cursor. `multiline` is "auto", "always" or "never".
+    """
+
+    document: str
+    prefix: str
+    suffix: str = ""
+    profile: str = "auto"
+    max_tokens: int = 48
+    multiline: str = "auto"
+    cancelled: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class SuggestedToken:
+    """The part of a suggestion that came from one token, and the depth at which that was read."""
+
+    text: str
+    exit_layer: int
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Milliseconds from the request until the prompt had run, the first token was known, all was done."""
+
+    prefill: float
+    first_token: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A text to show at the cursor in place of the `replaces` characters behind it, and what it took.
+
+    The text is empty where nothing is worth showing. `generated_tokens` also counts those that were cut off again.
+    """
+
+    id: str
+    text: str
+    replaces: int
+    tokens: tuple[SuggestedToken, ...]
+    generated_tokens: int
+    mean_exit_layer: float | None
+    layers: int
+    model: str
+    profile: str
+    charge: Charge
+    timings_ms: Timings
+    reused_tokens: int
+    cached: bool

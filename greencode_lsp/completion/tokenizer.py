@@ -1,0 +1,103 @@
+"""Text to token ids and back, with the exact bytes of every token."""
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from greencode_lsp.errors import UserError
+
+
+class TokenizerError(UserError):
+    """A tokenizer that cannot be loaded or whose tokens have no known byte form."""
+
+
+class CodeTokenizer:
+    """A Hugging Face tokenizer that never loses a byte: also half a character can be told from its token."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._special = {id for id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+
+    @classmethod
+    def load(cls, folder: Path) -> "CodeTokenizer":
+        """Load `tokenizer.json` of a model folder; raise `TokenizerError` when it is missing or broken."""
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise TokenizerError(f"{path} does not exist; the model folder needs a fast tokenizer")
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except Exception as error:  # the library raises bare Exception
+            raise TokenizerError(f"{path} is not a readable tokenizer: {error}") from error
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text, with the beginning-of-text token where the model wants one."""
+        ids: list[int] = self._tokenizer.encode(well_formed(text)).ids
+        return ids
+
+    def encode_with_offsets(self, text: str) -> tuple[list[int], list[int]]:
+        """Return the ids of a text, and for each the offset of its first character, rising."""
+        encoding = self._tokenizer.encode(well_formed(text))
+        return encoding.ids, [start for start, _ in encoding.offsets]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of ids without special tokens, and without a character that has only half arrived."""
+        data = b"".join(self.token_bytes[id] for id in ids if id not in self._special)
+        return (data[: len(data) - unfinished_tail(data)]).decode("utf-8", errors="replace")
+
+    @cached_property
+    def token_bytes(self) -> list[bytes]:
+        """The bytes of every token, by id."""
+        size = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        added = self._tokenizer.get_added_tokens_decoder()
+        read = byte_level if "ByteLevel" in str(self._tokenizer.decoder) else sentence_piece
+        return [
+            added[id].content.encode() if id in added else read(self._tokenizer.id_to_token(id) or "")
+            for id in range(size)
+        ]
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Ids that stand for no text."""
+        return frozenset(self._special)
+
+
+def well_formed(text: str) -> str:
+    """Join surrogate pairs and replace lone surrogates, which JSON can carry and UTF-8 cannot."""
+    return text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
+
+
+def unfinished_tail(data: bytes) -> int:
+    """Return how many bytes at the end begin a UTF-8 character that is not all there."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0b1100_0000 == 0b1100_0000:
+            wanted = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return back if back < wanted else 0
+        if byte < 0x80:
+            return 0
+    return 0
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's printable stand-in for each byte (`bytes_to_unicode` in openai/gpt-2)."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + index): byte for index, byte in enumerate(others)}
+
+
+BYTE_OF = _byte_alphabet()
+
+
+def byte_level(token: str) -> bytes:
+    """Return the bytes of a byte-level BPE token (GPT-2, Llama 3, SmolLM2, OPT)."""
+    return bytes(BYTE_OF[character] for character in token if character in BYTE_OF)
+
+
+def sentence_piece(token: str) -> bytes:
+    """Return the bytes of a SentencePiece token with byte fallback (Llama 2, Code Llama, Mistral)."""
+    if match := re.fullmatch(r"<0x([0-9A-F]{2})>", token):
+        return bytes.fromhex(match.group(1))
+    return token.replace("▁", " ").encode()

@@ -1,0 +1,146 @@
+"""What works on this machine, and what to do about what does not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psutil
+import torch
+
+from greencode_lsp import __version__
+from greencode_lsp.completion.completer import Completer
+from greencode_lsp.completion.loading import choose_device, load_completer
+from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions
+from greencode_lsp.energy import open_ledger, probe_meters
+from greencode_lsp.errors import UserError
+from greencode_lsp.models import find_bundle, is_cached, verify
+
+SAMPLE = 'def mean(values):\n    """Return the arithmetic mean of the values."""\n'
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at. `fix` says what to do where it is not ok; essential checks must be."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+    essential: bool = True
+
+
+def examine(options: LoadOptions, completer: Completer | None = None) -> list[Check]:
+    """Check everything greencode needs; with a loaded completer, use that for the test completion."""
+    return [
+        Check("greencode", True, f"{__version__}, Python {platform.python_version()} at {sys.executable}"),
+        check_torch(),
+        check_cpu(),
+        check_gpu(options),
+        *check_meters(options),
+        *check_bundle(options),
+        check_ledger(),
+        *check_completion(options, completer),
+    ]
+
+
+def report(checks: list[Check]) -> dict[str, Any]:
+    """Return the checks as `greencode doctor --json` and the command `greencode.doctor` give them."""
+    rows = [asdict(check) for check in checks]
+    for row in rows:
+        del row["essential"]
+    return {"checks": rows}
+
+
+def check_torch() -> Check:
+    """Look at the torch build and its threads."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = torch.get_num_threads()
+    detail = f"torch {torch.__version__}, {threads} threads on {cores} cores"
+    fix = f"set greencode.threads to at most {cores}: more threads than cores slow each other down"
+    return Check("torch", threads <= cores, detail, "" if threads <= cores else fix)
+
+
+def check_cpu() -> Check:
+    """Look at the vector instructions that matter for decoding."""
+    features = {
+        "AVX512-BF16": "_is_avx512_bf16_supported",
+        "VNNI": "_is_vnni_supported",
+        "AMX": "_is_amx_tile_supported",
+    }
+    found = [name for name, probe in features.items() if getattr(torch.cpu, probe, lambda: False)()]
+    capability = torch.backends.cpu.get_cpu_capability()
+    return Check("cpu", True, ", ".join([platform.machine(), capability, *found]))
+
+
+def check_gpu(options: LoadOptions) -> Check:
+    """Look for a GPU; none is fine, unless one was asked for."""
+    try:
+        device = choose_device(options.device)
+    except UserError as error:
+        return Check("gpu", False, str(error), "set greencode.device to auto, or install a CUDA build of torch")
+    detail = torch.cuda.get_device_name() if device == "cuda" else "not used: the model runs on the CPU"
+    return Check("gpu", True, detail)
+
+
+def check_meters(options: LoadOptions) -> Iterator[Check]:
+    """Look at the energy counters: without one, joules are estimated."""
+    device = "cuda" if options.device != "cpu" and torch.cuda.is_available() else "cpu"
+    for probe in probe_meters(device):
+        if probe.source == "estimate":
+            yield Check("energy: estimate", True, probe.detail)
+        elif not probe.detail.startswith("not used"):
+            works = probe.meter is not None
+            fix = probe.fix or "nothing to do on this machine: joules are estimates, and are marked so"
+            yield Check(f"energy: {probe.source}", works, probe.detail, "" if works else fix, essential=False)
+
+
+def check_bundle(options: LoadOptions) -> Iterator[Check]:
+    """Look whether the model is here and is what it should be."""
+    name = f"model {options.model}"
+    try:
+        bundle = find_bundle(options.model)
+        if not is_cached(bundle):
+            yield Check(name, False, "not on this machine yet", f"run: greencode models pull {options.model}")
+            return
+        problems = verify(bundle)
+    except UserError as error:
+        yield Check(name, False, str(error), "choose a model that `greencode models list` shows")
+        return
+    fix = f"run: greencode models pull {options.model}"
+    yield Check(name, not problems, "; ".join(problems) or "present and verified", fix if problems else "")
+
+
+def check_ledger() -> Check:
+    """Look whether completions can be written down."""
+    ledger = open_ledger()
+    reason = ledger.reason
+    ledger.close()
+    if reason:
+        return Check("ledger", False, reason, "make the folder writable; completions work, but are not counted")
+    return Check("ledger", True, "writable")
+
+
+def check_completion(options: LoadOptions, completer: Completer | None) -> Iterator[Check]:
+    """Complete a sample and time it."""
+    try:
+        completer = completer or load_completer(options)
+        suggestion = completer.complete(CompletionRequest("doctor", SAMPLE, multiline="never"))
+    except UserError as error:
+        yield Check("completion", False, str(error), "mend the failing lines above, then run greencode doctor again")
+        return
+    if suggestion is None or not suggestion.text.strip():
+        yield Check("completion", False, "the model said nothing", "run: greencode models verify " + options.model)
+        return
+    joules = "unknown" if suggestion.charge.joules is None else f"{suggestion.charge.joules:.1f} J"
+    memory = psutil.Process().memory_info().rss / 2**20
+    yield Check(
+        "completion",
+        True,
+        f"{suggestion.generated_tokens} tokens in {suggestion.timings_ms.total:.0f} ms, "
+        f"{joules} ({suggestion.charge.source}), {memory:.0f} MiB in use",
+    )

@@ -1,0 +1,60 @@
+"""`greencode-lsp`: the server on stdio, or on one TCP connection."""
+
+import argparse
+import logging
+import os
+import sys
+
+from greencode_lsp import __version__
+from greencode_lsp.server.app import GreencodeServer, create_server
+from greencode_lsp.server.watchdog import watch_process
+
+
+def main() -> None:
+    """Serve until the client says exit, closes the connection, or is gone."""
+    arguments = parse_arguments()
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=arguments.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("pygls").setLevel(logging.WARNING)  # below that it logs every message: the user's code
+    server = create_server(lambda: leave(server, 1))
+    if arguments.client_process_id:
+        watch_process(arguments.client_process_id, lambda: leave(server, 1))
+    if arguments.tcp:
+        host, port = arguments.tcp
+        server.start_tcp(host, port)
+    else:
+        server.start_io()
+    leave(server, 0 if server.was_shut_down else 1)
+
+
+def leave(server: GreencodeServer, status: int) -> None:
+    """End the process at once: a model thread deep in a computation would hold up an orderly end for seconds."""
+    server.assistant.stop()
+    logging.shutdown()
+    os._exit(status)
+
+
+def address(text: str) -> tuple[str, int]:
+    """Read HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
+    return host, int(port)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line. Some clients always pass --stdio; it is what happens anyway."""
+    parser = argparse.ArgumentParser(prog="greencode-lsp", description="greencode's language server, on stdio")
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--stdio", action="store_true", help="serve on stdin and stdout (the default)")
+    parser.add_argument("--tcp", type=address, metavar="HOST:PORT", help="serve one connection on TCP instead")
+    parser.add_argument("--clientProcessId", type=int, dest="client_process_id", help="end when that process ends")
+    parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,298 @@
+"""The LSP face of the assistant: receives, unpacks, calls, packs."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
+from pygls.lsp.server import LanguageServer
+
+from greencode_lsp import __version__
+from greencode_lsp.completion.profiles import ProfileError
+from greencode_lsp.completion.suggestion import Suggestion
+from greencode_lsp.energy import grid_factor
+from greencode_lsp.server import payloads
+from greencode_lsp.server.assistant import Assistant, Place
+from greencode_lsp.server.documents import Document, Documents
+from greencode_lsp.server.settings import Reading, Settings, read_settings
+from greencode_lsp.server.watchdog import watch_process
+
+log = logging.getLogger(__name__)
+
+DID_SHOW = "textDocument/didShowCompletion"
+DID_PARTIALLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
+DID_ACCEPT = "greencode.didAccept"
+
+NOTEBOOKS = types.NotebookDocumentSyncOptions(
+    notebook_selector=[
+        types.NotebookDocumentFilterWithCells(notebook="*", cells=[types.NotebookCellLanguage(language="*")])
+    ]
+)
+
+
+class GreencodeServer(LanguageServer):
+    """A language server with one assistant, whose listener it is."""
+
+    def __init__(self, when_client_gone: Callable[[], None]) -> None:
+        super().__init__("greencode", __version__, notebook_document_sync=NOTEBOOKS)
+        self.assistant = Assistant(self)
+        self.initial = Reading(Settings())
+        self.when_client_gone = when_client_gone
+        self._last_status: dict[str, Any] | None = None
+        self._progress_token: str | None = None
+
+    @property
+    def documents(self) -> Documents:
+        """The client's open documents."""
+        workspace = self.workspace
+        assert isinstance(workspace, Documents)
+        return workspace
+
+    @property
+    def was_shut_down(self) -> bool:
+        """Whether the client has asked for the end in the proper way."""
+        return self.protocol._shutdown
+
+    # What the assistant tells
+
+    def status_changed(self, kind: payloads.Kind, busy: bool, message: str) -> None:
+        """Send `greencode/status` where it differs from the last one."""
+        status = payloads.status_payload(kind, busy, message)
+        if status != self._last_status:
+            self._last_status = status
+            self.protocol.notify(payloads.STATUS, status)
+
+    def completed(self, document: str, suggestion: Suggestion) -> None:
+        """Send `greencode/energy`."""
+        factor = grid_factor(self.assistant.settings.grid_factor)
+        completer = self.assistant.loaded
+        if completer is not None:
+            today = completer.ledger.today(factor)
+            self.protocol.notify(payloads.ENERGY, payloads.energy_payload(document, suggestion, today, factor))
+
+    def load_progress(self, stage: str, done: int, total: int) -> None:
+        """Show loading as work-done progress, where the client can."""
+        token = self._progress_token
+        if token is None:
+            return
+        if stage:
+            percentage = min(100 * done // max(total, 1), 100)
+            report = types.WorkDoneProgressReport(message=stage, percentage=percentage)
+            self.work_done_progress.report(token, report)
+        else:
+            self._progress_token = None
+            self.work_done_progress.end(token, types.WorkDoneProgressEnd())
+
+    async def open_progress(self) -> None:
+        """Ask the client for a progress display for loading the model."""
+        window = self.client_capabilities.window
+        if window is None or not window.work_done_progress:
+            return
+        token = f"greencode-{uuid.uuid4()}"
+        await self.work_done_progress.create_async(token)
+        begin = types.WorkDoneProgressBegin(title="greencode", message="loading the model", percentage=0)
+        self.work_done_progress.begin(token, begin)
+        self._progress_token = token
+
+    # Settings
+
+    def apply(self, reading: Reading) -> None:
+        """Use settings, and tell the user about those that cannot be used."""
+        for complaint in reading.complaints:
+            self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, complaint))
+        self.assistant.configure(reading.settings)
+
+    async def pull_settings(self) -> Any:
+        """Ask the client for the section `greencode`; None where it cannot be asked."""
+        workspace = self.client_capabilities.workspace
+        if workspace is None or not workspace.configuration:
+            return None
+        item = types.ConfigurationItem(section="greencode")
+        (section,) = await self.workspace_configuration_async(types.ConfigurationParams(items=[item]))
+        return section
+
+    async def watch_settings(self) -> None:
+        """Ask to be told when settings change, where that must be asked for."""
+        workspace = self.client_capabilities.workspace
+        changes = workspace.did_change_configuration if workspace is not None else None
+        if changes is not None and changes.dynamic_registration:
+            options = types.DidChangeConfigurationRegistrationOptions(section="greencode")
+            method = types.WORKSPACE_DID_CHANGE_CONFIGURATION
+            registration = types.Registration(id=str(uuid.uuid4()), method=method, register_options=options)
+            await self.client_register_capability_async(types.RegistrationParams([registration]))
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Keep errors in the log: a message box for every malformed notification helps nobody."""
+        log.error("%s: %s", getattr(source, "__name__", source), error)
+
+    # Places
+
+    def place(self, document: Document, position: types.Position) -> Place:
+        """Return the text around a position."""
+        offset = document.offset_at_position(position)
+        text = document.source
+        return Place(document.uri, document.language_id or "", text[:offset], text[offset:])
+
+
+def inline_item(document: Document, position: types.Position, suggestion: Suggestion) -> types.InlineCompletionItem:
+    """Turn a suggestion into what LSP calls an inline completion."""
+    offset = document.offset_at_position(position)
+    replaced = document.source[offset : offset + suggestion.replaces]
+    return types.InlineCompletionItem(
+        insert_text=suggestion.text,
+        range=types.Range(position, document.position_after(position, replaced)),
+        command=types.Command(title="greencode: accepted", command=DID_ACCEPT, arguments=[suggestion.id]),
+    )
+
+
+def completion_id(item: Any) -> str:
+    """Return the id in an item's command; raise `ValueError` where there is none."""
+    arguments = getattr(getattr(item, "command", None), "arguments", None)
+    if not arguments or not isinstance(arguments[0], str):
+        raise ValueError("the item has no command with a completion id")
+    return arguments[0]
+
+
+def create_server(when_client_gone: Callable[[], None]) -> GreencodeServer:
+    """Return a server with all its handlers; `when_client_gone` is called once the client's process has ended."""
+    server = GreencodeServer(when_client_gone)
+    add_lifecycle(server)
+    add_completion(server)
+    add_commands(server)
+    return server
+
+
+def add_lifecycle(server: GreencodeServer) -> None:
+    """Add handlers for the beginning, the settings and documents."""
+
+    @server.feature(types.INITIALIZE)
+    def initialize(ls: GreencodeServer, params: types.InitializeParams) -> None:
+        ls.protocol._workspace = Documents.like(ls.workspace)
+        if params.process_id is not None:
+            watch_process(params.process_id, ls.when_client_gone)
+        ls.initial = read_settings(params.initialization_options)
+        if ls.initial.settings.completion_menu:
+            add_completion_menu(ls)
+
+    @server.feature(types.INITIALIZED)
+    async def initialized(ls: GreencodeServer, params: types.InitializedParams) -> None:
+        await ls.watch_settings()
+        section = await ls.pull_settings()
+        await ls.open_progress()
+        pulled = read_settings(section, ls.initial.settings)
+        ls.apply(Reading(pulled.settings, list(dict.fromkeys([*ls.initial.complaints, *pulled.complaints]))))
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    async def settings_changed(ls: GreencodeServer, params: types.DidChangeConfigurationParams) -> None:
+        section = await ls.pull_settings()
+        if section is None and isinstance(params.settings, dict):
+            section = params.settings.get("greencode", params.settings)
+        ls.apply(read_settings(section, ls.initial.settings))
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def closed(ls: GreencodeServer, params: types.DidCloseTextDocumentParams) -> None:
+        ls.assistant.close_document(params.text_document.uri)
+
+
+def add_completion(server: GreencodeServer) -> None:
+    """Add inline completion, and what clients tell about what they showed."""
+
+    # Without options pygls does not advertise the capability, and no editor would ever ask.
+    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
+    async def inline_completion(
+        ls: GreencodeServer, params: types.InlineCompletionParams
+    ) -> types.InlineCompletionList:
+        document = ls.documents.open_document(params.text_document.uri)
+        if document is None:
+            return types.InlineCompletionList(items=[])
+        version = document.version
+        automatic = params.context.trigger_kind != types.InlineCompletionTriggerKind.Invoked
+        suggestion = await ls.assistant.suggest(ls.place(document, params.position), automatic)
+        if suggestion is None or not suggestion.text or document.version != version:
+            return types.InlineCompletionList(items=[])
+        return types.InlineCompletionList(items=[inline_item(document, params.position, suggestion)])
+
+    @server.feature(DID_SHOW)
+    def did_show(ls: GreencodeServer, params: Any) -> None:
+        ls.assistant.shown(completion_id(getattr(params, "item", None)))
+
+    @server.feature(DID_PARTIALLY_ACCEPT)
+    def did_partially_accept(ls: GreencodeServer, params: Any) -> None:
+        length = getattr(params, "acceptedLength", None)
+        if not isinstance(length, int) or length < 0:
+            raise ValueError("acceptedLength must be a number of UTF-16 units")
+        ls.assistant.accepted(completion_id(getattr(params, "item", None)), length)
+
+
+def add_completion_menu(server: GreencodeServer) -> None:
+    """Add ordinary completion, for editors without inline completion."""
+
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())
+    async def completion(ls: GreencodeServer, params: types.CompletionParams) -> types.CompletionList:
+        document = ls.documents.open_document(params.text_document.uri)
+        empty = types.CompletionList(is_incomplete=True, items=[])
+        if document is None:
+            return empty
+        invoked = params.context is None or params.context.trigger_kind == types.CompletionTriggerKind.Invoked
+        suggestion = await ls.assistant.suggest(ls.place(document, params.position), automatic=not invoked)
+        if suggestion is None or not suggestion.text:
+            return empty
+        item = inline_item(document, params.position, suggestion)
+        assert item.range is not None
+        return types.CompletionList(
+            is_incomplete=True,
+            items=[
+                types.CompletionItem(
+                    label=suggestion.text.strip().splitlines()[0],
+                    kind=types.CompletionItemKind.Text,
+                    detail="greencode",
+                    documentation=suggestion.text,
+                    text_edit=types.TextEdit(item.range, suggestion.text),
+                    command=item.command,
+                )
+            ],
+        )
+
+
+def add_commands(server: GreencodeServer) -> None:
+    """Add the commands a client may execute."""
+
+    @server.command(DID_ACCEPT)
+    def did_accept(ls: GreencodeServer, completion_id: str) -> None:
+        ls.assistant.accepted(completion_id)
+
+    @server.command("greencode.setProfile")
+    def set_profile(ls: GreencodeServer, name: str) -> None:
+        try:
+            ls.assistant.set_profile(name)
+        except ProfileError as error:
+            raise JsonRpcInvalidParams(str(error)) from error
+
+    @server.command("greencode.pause")
+    def pause(ls: GreencodeServer, minutes: float) -> None:
+        if not 0 < minutes <= 7 * 24 * 60:
+            raise JsonRpcInvalidParams(f"minutes to pause lie between 0 and a week, not at {minutes:g}")
+        ls.assistant.pause(minutes)
+
+    @server.command("greencode.resume")
+    def resume(ls: GreencodeServer) -> None:
+        ls.assistant.resume()
+
+    @server.command("greencode.stats")
+    async def stats(ls: GreencodeServer) -> dict[str, Any]:
+        completer = await ls.assistant.completer()
+        factor = grid_factor(ls.assistant.settings.grid_factor)
+        today = completer and payloads.today_payload(completer.ledger.today(factor), factor)
+        return {"model": ls.assistant.settings.model, "profile": ls.assistant.profile, "today": today}
+
+    @server.command("greencode.resetStats")
+    async def reset_stats(ls: GreencodeServer) -> None:
+        completer = await ls.assistant.completer()
+        if completer is not None:
+            completer.ledger.reset()
+
+    @server.command("greencode.doctor")
+    async def doctor(ls: GreencodeServer) -> dict[str, Any]:
+        return await ls.assistant.examine()

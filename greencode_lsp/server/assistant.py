@@ -1,0 +1,308 @@
+"""Between protocol and model: loading, debounce, latest wins, cancellation, pauses. Knows no LSP types.
+
+Everything here runs on the event loop, except what is handed to the one model thread. Torch is imported there too,
+so that the client has its answer to `initialize` at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from greencode_lsp.completion.profiles import ProfileError, resolve_profile
+from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, Suggestion
+from greencode_lsp.errors import UserError
+from greencode_lsp.server.payloads import Kind
+from greencode_lsp.server.power import on_battery
+from greencode_lsp.server.settings import Settings
+
+if TYPE_CHECKING:
+    from greencode_lsp.completion.completer import Completer
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_SUGGESTIONS = 256
+
+
+class Listener(Protocol):
+    """Who is told what happens. All calls come on the event loop."""
+
+    def status_changed(self, kind: Kind, busy: bool, message: str) -> None:
+        """Tell the user how things stand."""
+
+    def completed(self, document: str, suggestion: Suggestion) -> None:
+        """Tell the user what a completion took."""
+
+    def load_progress(self, stage: str, done: int, total: int) -> None:
+        """Tell the user how far loading is; `stage` "" means it has ended."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cursor in a document, with all the text around it."""
+
+    document: str
+    language: str
+    prefix: str
+    suffix: str
+
+
+class Assistant:
+    """The server's one model and all that goes on around it."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.settings = Settings()
+        self.profile = self.settings.profile
+        self._listener = listener
+        self._model_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="greencode-model")
+        self._loading: asyncio.Task[Completer | None] | None = None
+        self._running: dict[str, asyncio.Task[Suggestion | None]] = {}
+        self._stops: set[threading.Event] = set()
+        self._accepted_lengths: OrderedDict[str, int] = OrderedDict()
+        self._paused_until: float | None = None
+        self._resume: asyncio.TimerHandle | None = None
+        self._problem: tuple[Kind, str] | None = None
+
+    # Settings and loading
+
+    def configure(self, settings: Settings) -> None:
+        """Take new settings; load the model again where they name another one."""
+        old, self.settings = self.settings, settings
+        if settings.profile != old.profile:
+            self.profile = settings.profile
+        reload = load_options(old) != load_options(settings)
+        if self._loading is not None and not reload:
+            self._check_profile()
+            return
+        self._loading = asyncio.ensure_future(self._load(load_options(settings)))
+
+    async def completer(self) -> Completer | None:
+        """Return the completer once it is loaded, None when it could not be."""
+        return await asyncio.shield(self._loading) if self._loading is not None else None
+
+    def set_profile(self, name: str) -> None:
+        """Decode by another profile from now on; raise `ProfileError` when that cannot be."""
+        completer = self.loaded
+        resolve_profile(name, completer.exits if completer else ())
+        self.profile = name
+        self._announce()
+
+    async def _load(self, options: LoadOptions) -> Completer | None:
+        loop = asyncio.get_running_loop()
+        self._problem = None
+        self._listener.status_changed("normal", True, f"loading {options.model}")
+
+        def report(stage: str, done: int, total: int) -> None:
+            loop.call_soon_threadsafe(self._listener.load_progress, stage, done, total)
+
+        try:
+            completer = await loop.run_in_executor(self._model_thread, load, options, report)
+        except UserError as error:
+            self._problem = ("error", str(error))
+            return None
+        except Exception as error:
+            log.exception("loading %s failed", options.model)
+            self._problem = ("error", f"loading {options.model} failed: {error}")
+            return None
+        finally:
+            self._listener.load_progress("", 1, 1)
+            loop.call_soon(self._check_profile)
+        return completer
+
+    async def examine(self) -> dict[str, Any]:
+        """Check everything this server needs, with the model that is loaded."""
+        completer = await self.completer()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._model_thread, examine, load_options(self.settings), completer)
+
+    def _check_profile(self) -> None:
+        """Fall back to auto, saying so, where the loaded bundle cannot do the chosen profile."""
+        completer = self.loaded
+        if completer is not None:
+            self._problem = None
+            try:
+                resolve_profile(self.profile, completer.exits)
+            except ProfileError as error:
+                self._problem = ("warning", f"{error}; using auto")
+                self.profile = "auto"
+        self._announce()
+
+    @property
+    def loaded(self) -> Completer | None:
+        """The completer, None while it loads and where loading has failed."""
+        task = self._loading
+        return task.result() if task is not None and task.done() and not task.cancelled() else None
+
+    # Completing
+
+    async def suggest(self, place: Place, automatic: bool) -> Suggestion | None:
+        """Return a suggestion; None when there is none, or when a newer request for the document came in between.
+
+        Cancelling this coroutine stops the computation.
+        """
+        if not self._wanted(place):
+            return None
+        if (previous := self._running.get(place.document)) is not None:
+            previous.cancel()
+        task = asyncio.ensure_future(self._suggest(place, automatic))
+        self._running[place.document] = task
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if (current := asyncio.current_task()) is not None and current.cancelling():
+                raise
+            return None  # superseded
+        finally:
+            if self._running.get(place.document) is task:
+                del self._running[place.document]
+
+    async def _suggest(self, place: Place, automatic: bool) -> Suggestion | None:
+        if automatic:
+            await asyncio.sleep(self.settings.debounce_ms / 1000)
+        completer = await self.completer()
+        if completer is None:
+            return None
+        suggestion = await self._compute(completer, place)
+        if suggestion is not None:
+            self._remember(suggestion)
+            self._listener.completed(place.document, suggestion)
+        return suggestion
+
+    async def _compute(self, completer: Completer, place: Place) -> Suggestion | None:
+        stop = threading.Event()
+        request = CompletionRequest(
+            document=place.document,
+            prefix=place.prefix,
+            suffix=place.suffix,
+            profile=self.profile,
+            max_tokens=self.settings.max_tokens,
+            multiline=self.settings.multiline,
+            cancelled=stop.is_set,
+        )
+        loop = asyncio.get_running_loop()
+        computing = self._model_thread.submit(completer.complete, request)
+        self._stops.add(stop)
+        self._announce()
+
+        def computed(_: object) -> None:
+            self._stops.discard(stop)
+            self._announce()
+
+        computing.add_done_callback(lambda done: call_on(loop, computed, done))
+        try:
+            suggestion = await asyncio.wrap_future(computing)
+        except UserError as error:
+            self._problem = ("warning", str(error))
+            log.warning("a completion failed: %s", error)
+            return None
+        finally:
+            stop.set()
+        return suggestion
+
+    def _wanted(self, place: Place) -> bool:
+        languages = self.settings.languages
+        if languages and place.language not in languages:
+            return False
+        return not self.paused
+
+    def close_document(self, document: str) -> None:
+        """Stop computing for a document and forget it."""
+        if (task := self._running.get(document)) is not None:
+            task.cancel()
+        if (completer := self.loaded) is not None:
+            self._model_thread.submit(completer.forget, document)
+
+    # What became of suggestions
+
+    def _remember(self, suggestion: Suggestion) -> None:
+        self._accepted_lengths[suggestion.id] = len(suggestion.text)
+        while len(self._accepted_lengths) > REMEMBERED_SUGGESTIONS:
+            self._accepted_lengths.popitem(last=False)
+
+    def shown(self, completion_id: str) -> None:
+        """Note that a suggestion was shown."""
+        if (completer := self.loaded) is not None:
+            completer.ledger.mark_shown(completion_id)
+
+    def accepted(self, completion_id: str, length: int | None = None) -> None:
+        """Note that a suggestion was accepted, whole or its first `length` characters."""
+        whole = self._accepted_lengths.get(completion_id)
+        if (completer := self.loaded) is not None and whole is not None:
+            completer.ledger.mark_accepted(completion_id, whole if length is None else min(length, whole))
+
+    # Pausing and ending
+
+    @property
+    def paused(self) -> bool:
+        """Whether suggestions are off for now, by the user or for want of mains."""
+        if self._paused_until is not None:
+            return True
+        return self.settings.pause_on_battery and on_battery()
+
+    def pause(self, minutes: float) -> None:
+        """Suggest nothing for some minutes."""
+        self.resume()
+        self._paused_until = time.time() + minutes * 60
+        self._resume = asyncio.get_running_loop().call_later(minutes * 60, self.resume)
+        for task in self._running.values():
+            task.cancel()
+        self._announce()
+
+    def resume(self) -> None:
+        """Suggest again."""
+        if self._resume is not None:
+            self._resume.cancel()
+        self._paused_until = self._resume = None
+        self._announce()
+
+    def stop(self) -> None:
+        """Stop computing, for good; may be called from any thread."""
+        for stop in list(self._stops):
+            stop.set()
+        self._model_thread.shutdown(wait=False, cancel_futures=True)
+
+    def _announce(self) -> None:
+        busy = bool(self._stops) or (self._loading is not None and not self._loading.done())
+        if self._problem is not None:
+            self._listener.status_changed(self._problem[0], busy, self._problem[1])
+        elif self._paused_until is not None:
+            until = time.strftime("%H:%M", time.localtime(self._paused_until))
+            self._listener.status_changed("inactive", busy, f"paused until {until}")
+        elif self.settings.pause_on_battery and on_battery():
+            self._listener.status_changed("inactive", busy, "paused on battery")
+        elif self.loaded is None:
+            self._listener.status_changed("normal", busy, f"loading {self.settings.model}")
+        else:
+            self._listener.status_changed("normal", busy, f"{self.settings.model}, profile {self.profile}")
+
+
+def load(options: LoadOptions, report: Callable[[str, int, int], None]) -> Completer:
+    """Load a completer, on the model thread."""
+    from greencode_lsp.completion.loading import load_completer
+
+    return load_completer(options, report)
+
+
+def examine(options: LoadOptions, completer: Completer | None) -> dict[str, Any]:
+    """Run the doctor, on the model thread."""
+    from greencode_lsp.doctor import examine, report
+
+    return report(examine(options, completer))
+
+
+def load_options(settings: Settings) -> LoadOptions:
+    """Return the part of the settings that decides what is loaded."""
+    return LoadOptions(settings.model, settings.device, settings.threads)
+
+
+def call_on(loop: asyncio.AbstractEventLoop, function: Callable[[object], None], argument: object) -> None:
+    """Call a function on the event loop from another thread, unless that has ended."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(function, argument)

