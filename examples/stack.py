@@ -20,4 +20,3 @@ class Stack:
 
     def pop(self):
         """Take the item from the top and return it."""
-        

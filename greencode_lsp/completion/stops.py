@@ -33,10 +33,12 @@ class EndOfLine:
     may_start_below: bool
 
     def end(self, text: str) -> int | None:
-        """Return the offset of the line break behind the first line with content."""
-        for match in LINE_END.finditer(text):
+        """Return the offset of the line break behind the first line with content, 0 when a blank line comes first."""
+        for count, match in enumerate(LINE_END.finditer(text)):
             if not self.may_start_below or text[: match.start()].strip():
                 return match.start()
+            if count == 1:
+                return 0
         return None
 
 

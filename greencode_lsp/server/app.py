@@ -16,6 +16,7 @@ from greencode_lsp.energy import grid_factor
 from greencode_lsp.server import payloads
 from greencode_lsp.server.assistant import Assistant, Place
 from greencode_lsp.server.documents import Document, Documents
+from greencode_lsp.server.protocol import AnsweringProtocol
 from greencode_lsp.server.settings import Reading, Settings, read_settings
 from greencode_lsp.server.watchdog import watch_process
 
@@ -36,7 +37,7 @@ class GreencodeServer(LanguageServer):
     """A language server with one assistant, whose listener it is."""
 
     def __init__(self, when_client_gone: Callable[[], None]) -> None:
-        super().__init__("greencode", __version__, notebook_document_sync=NOTEBOOKS)
+        super().__init__("greencode", __version__, notebook_document_sync=NOTEBOOKS, protocol_cls=AnsweringProtocol)
         self.assistant = Assistant(self)
         self.initial = Reading(Settings())
         self.when_client_gone = when_client_gone

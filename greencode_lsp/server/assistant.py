@@ -62,6 +62,7 @@ class Assistant:
         self.profile = self.settings.profile
         self._listener = listener
         self._model_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="greencode-model")
+        self._configured = asyncio.Event()
         self._loading: asyncio.Task[Completer | None] | None = None
         self._running: dict[str, asyncio.Task[Suggestion | None]] = {}
         self._stops: set[threading.Event] = set()
@@ -82,10 +83,13 @@ class Assistant:
             self._check_profile()
             return
         self._loading = asyncio.ensure_future(self._load(load_options(settings)))
+        self._configured.set()
 
     async def completer(self) -> Completer | None:
-        """Return the completer once it is loaded, None when it could not be."""
-        return await asyncio.shield(self._loading) if self._loading is not None else None
+        """Return the completer once it is loaded, None when it could not be. Waits for the first settings, too."""
+        await self._configured.wait()
+        assert self._loading is not None
+        return await asyncio.shield(self._loading)
 
     def set_profile(self, name: str) -> None:
         """Decode by another profile from now on; raise `ProfileError` when that cannot be."""

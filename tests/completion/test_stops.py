@@ -20,6 +20,7 @@ def cut(prefix: str, text: str, line_suffix: str = "", multiline: str = "auto") 
         ("x = ", "1 + 2\r\ny = 3\n", "1 + 2"),
         ("x = 1", "\ny = 2\nz = 3\n", "\ny = 2"),
         ("x = ", "1 + 2", None),
+        ("x = 1", "\n\n# Usage:\n", ""),
     ],
 )
 def test_a_line_ends_at_its_line_break(prefix, text, expected):

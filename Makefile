@@ -1,0 +1,49 @@
+# `make demo` shows greencode at work; `make test` runs every test and check. Both need Python 3.11+; the client
+# inside `make test` needs node 20+. After the first run neither needs a network.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test test-python test-client check clean
+
+demo: $(VENV)/.installed
+	$(BIN)/greencode models pull smollm2-135m
+	$(BIN)/greencode complete examples/stack.py --at 23:9
+	$(BIN)/greencode complete examples/Inventory.java --at 15:9
+	$(BIN)/greencode complete examples/Inventory.java --at 15:9 --profile exact
+
+test: check test-python test-client
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-python: $(VENV)/.installed-dev
+	$(BIN)/pytest
+
+test-client: $(VENV)/.installed-dev vscode-client/node_modules/.installed
+	cd vscode-client && GREENCODE_LSP=$(abspath $(BIN)/greencode-lsp) npm run check
+	cd vscode-client && npm run package
+
+clean:
+	rm -rf $(VENV) vscode-client/node_modules vscode-client/dist vscode-client/out .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "greencode needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet --upgrade "pip>=24.1"
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable ".[dev]"
+	touch $(VENV)/.installed $@
+
+vscode-client/node_modules/.installed: vscode-client/package.json vscode-client/package-lock.json
+	cd vscode-client && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@

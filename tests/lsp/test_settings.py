@@ -1,0 +1,161 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsprotocol import types
+
+from greencode_lsp.server.settings import Settings, read_settings
+from tests.lsp.conftest import PYTHON, Editor, plain, running_editor, until
+
+
+def test_every_setting_is_read_in_the_spelling_of_clients() -> None:
+    section = {
+        "model": "other",
+        "profile": "exact",
+        "maxQualityLoss": 5,
+        "maxTokens": 7,
+        "debounceMs": 0,
+        "multiline": "never",
+        "languages": ["python"],
+        "device": "cpu",
+        "threads": 3,
+        "gridFactor": "FRA",
+        "pauseOnBattery": True,
+        "completionMenu": True,
+        "path": "/ignored",
+    }
+    reading = read_settings(section)
+    assert reading.complaints == []
+    assert reading.settings == Settings(
+        model="other",
+        profile="exact",
+        max_quality_loss=5,
+        max_tokens=7,
+        debounce_ms=0,
+        multiline="never",
+        languages=("python",),
+        device="cpu",
+        threads=3,
+        grid_factor="FRA",
+        pause_on_battery=True,
+        completion_menu=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("profile", "turbo", "one of full, exact"),
+        ("maxTokens", "many", "a number from 1 to 256"),
+        ("maxTokens", 0, "a number from 1 to 256"),
+        ("maxTokens", 2.5, "whole number"),
+        ("debounceMs", None, "a number from 0"),
+        ("languages", "python", "a list of language ids"),
+        ("gridFactor", "Atlantis", "world"),
+        ("gridFactor", -3, "gridFactor"),
+        ("pauseOnBattery", "yes", "true or false"),
+        ("model", "", "a name"),
+        ("colour", "red", "is not a setting"),
+    ],
+)
+def test_a_bad_setting_is_named_and_costs_only_itself(key: str, value: Any, says: str) -> None:
+    reading = read_settings({key: value, "threads": 2})
+    (complaint,) = reading.complaints
+    assert f"greencode.{key}" in complaint
+    assert says in complaint
+    assert "\n" not in complaint
+    assert reading.settings == Settings(threads=2)
+
+
+@pytest.mark.parametrize("section", ["text", 5, ["list"]])
+def test_a_section_that_is_no_object_leaves_the_defaults(section: Any) -> None:
+    reading = read_settings(section)
+    assert reading.settings == Settings()
+    assert len(reading.complaints) == 1
+
+
+async def change_settings(editor: Editor, section: Any) -> None:
+    editor.client.set_configuration(section, section="greencode")
+    editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings=None))
+
+
+async def run(editor: Editor, command: str, *arguments: Any) -> Any:
+    answer = await editor.client.workspace_execute_command_async(
+        types.ExecuteCommandParams(f"greencode.{command}", list(arguments) or None)
+    )
+    return plain(answer)
+
+
+async def test_changed_settings_act_on_the_next_completion(default_bundle_folder: Path, tmp_path: Path) -> None:
+    async with running_editor(tmp_path) as editor:
+        await editor.start()
+        await editor.until_ready()
+        uri = editor.open(PYTHON)
+        await change_settings(editor, {"maxTokens": 2, "debounceMs": 0, "profile": "exact", "gridFactor": "FRA"})
+        await until(lambda: "exact" in editor.status[-1]["message"], "the profile has changed")
+        (_item,) = await editor.suggest(uri, 9, 15)
+        await until(lambda: editor.energy, "the energy arrives")
+        assert editor.energy[-1]["tokens"] <= 2
+        assert editor.energy[-1]["profile"] == "exact"
+        assert editor.energy[-1]["today"]["gridFactor"]["name"] == "FRA"
+
+        await change_settings(editor, {"languages": ["java"]})
+        await until(lambda: "profile auto" in editor.status[-1]["message"], "the languages have changed")
+        assert await editor.suggest(uri, 9, 15) == []
+
+        await change_settings(editor, {"maxTokens": "many", "debounceMs": 0})
+        await until(lambda: editor.client.messages, "the bad setting is reported")
+        assert "greencode.maxTokens" in editor.client.messages[-1].message
+        assert await editor.suggest(uri, 9, 15)
+        await editor.client.shutdown_session()
+
+
+async def test_commands_pause_resume_and_choose_profiles(editor: Editor) -> None:
+    uri = editor.open(PYTHON)
+    await run(editor, "pause", 10)
+    await until(lambda: editor.status[-1]["kind"] == "inactive", "the pause is announced")
+    assert "paused until" in editor.status[-1]["message"]
+    assert await editor.suggest(uri, 9, 15) == []
+    await run(editor, "resume")
+    await until(lambda: editor.status[-1]["kind"] == "normal", "the end of the pause is announced")
+    assert await editor.suggest(uri, 9, 15)
+    await run(editor, "setProfile", "exact")
+    assert (await run(editor, "stats"))["profile"] == "exact"
+    for bad in ("balanced", "turbo"):
+        with pytest.raises(Exception, match=bad):
+            await run(editor, "setProfile", bad)
+    assert (await run(editor, "stats"))["profile"] == "exact"
+    await run(editor, "setProfile", "auto")
+    with pytest.raises(Exception, match="minutes to pause"):
+        await run(editor, "pause", -1)
+
+
+async def test_the_doctor_reports_by_command(editor: Editor) -> None:
+    report = await run(editor, "doctor")
+    names = [check["name"] for check in report["checks"]]
+    assert {"greencode", "torch", "cpu", "gpu", "ledger", "completion"} <= set(names)
+    assert all(set(check) == {"name", "ok", "detail", "fix"} for check in report["checks"])
+    assert next(check for check in report["checks"] if check["name"] == "completion")["ok"]
+
+
+async def test_resetting_statistics_empties_the_day(default_bundle_folder: Path, tmp_path: Path) -> None:
+    async with running_editor(tmp_path) as editor:
+        await editor.start()
+        await editor.suggest(editor.open(PYTHON), 9, 15)
+        assert (await run(editor, "stats"))["today"]["completions"] == 1
+        await run(editor, "resetStats")
+        assert (await run(editor, "stats"))["today"]["completions"] == 0
+        await editor.client.shutdown_session()
+
+
+async def test_ordinary_completion_is_there_when_asked_for(default_bundle_folder: Path, tmp_path: Path) -> None:
+    async with running_editor(tmp_path) as editor:
+        result = await editor.start(options={"completionMenu": True, "debounceMs": 0, "maxTokens": 16})
+        assert result.capabilities.completion_provider is not None
+        uri = editor.open(PYTHON)
+        answer = await editor.client.text_document_completion_async(
+            types.CompletionParams(types.TextDocumentIdentifier(uri), types.Position(9, 15))
+        )
+        (item,) = answer.items
+        assert item.text_edit.new_text == "len(self.items) == 0"
+        await editor.client.shutdown_session()

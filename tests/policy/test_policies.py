@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from greencode_lsp.policy import Confidence, FixedExit, NeverExit, RandomExit, Reading, Verdict
+
+
+def reading(layer: int = 12, logits: list[float] | None = None) -> Reading:
+    def read() -> torch.Tensor:
+        if logits is None:
+            raise AssertionError("this policy must not run the head")
+        return torch.tensor(logits)
+
+    return Reading(exit_index=1, exit_layer=layer, hidden=torch.zeros(4), logits=read)
+
+
+def test_never_exit_always_continues() -> None:
+    assert NeverExit().decide(reading()) is Verdict.CONTINUE
+
+
+def test_fixed_exit_leaves_at_its_layer_and_not_before() -> None:
+    policy = FixedExit(12)
+    decisions = [policy.decide(reading(layer)) for layer in (6, 12, 18)]
+    assert decisions == [Verdict.CONTINUE, Verdict.EXIT, Verdict.EXIT]
+
+
+def test_random_exit_follows_its_probability_and_seed() -> None:
+    draws = [RandomExit(0.3, seed=1).decide(reading()) for _ in range(3)]
+    assert len(set(draws)) == 1
+    policy = RandomExit(0.3, seed=1)
+    exits = sum(policy.decide(reading()) is Verdict.EXIT for _ in range(4000))
+    assert 1100 < exits < 1300
+
+
+def test_confidence_compares_the_highest_probability() -> None:
+    sure, unsure = [0.0, 4.0], [0.0, 0.1]  # softmax .982 and .525
+    assert Confidence(0.9).decide(reading(logits=sure)) is Verdict.EXIT
+    assert Confidence(0.9).decide(reading(logits=unsure)) is Verdict.CONTINUE
+
+
+def test_a_threshold_outside_0_and_1_is_refused() -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        Confidence(1.5)
