@@ -103,7 +103,8 @@ def show(suggestion: Suggestion, request: CompletionRequest, completer: Complete
     """Print the suggestion in its surroundings, the legend, and what it took."""
     before = request.prefix.splitlines(keepends=True)[-CONTEXT_LINES:]
     after = request.suffix[suggestion.replaces :].splitlines(keepends=True)[:2]
-    text = Text("".join(before), style="dim")
+    text = Text()
+    text.append("".join(before), style="dim")
     for token in suggestion.tokens:
         text.append(token.text, style=depth_colour(token.exit_layer, suggestion.layers))
     if not suggestion.text:
