@@ -20,6 +20,7 @@ from greencode_lsp.engine.architecture import (
     RotaryTable,
     Weights,
 )
+from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.checkpoint import Checkpoint
 from greencode_lsp.engine.families import family_of
 
@@ -64,7 +65,7 @@ class Backbone:
 
     def embed(self, tokens: list[int], start: int) -> Tensor:
         """Return the hidden states [rows, hidden] that enter layer 1 for tokens at positions from `start`."""
-        hidden = self.weights.embedding[torch.tensor(tokens, device=self.device)]
+        hidden = self.weights.embedding[torch.tensor(tokens, dtype=torch.long, device=self.device)]
         positions = self.weights.positions
         if isinstance(positions, LearnedPositions):
             first = start + positions.offset
@@ -80,12 +81,22 @@ class Backbone:
             rotary = positions.cos[start:end, None], positions.sin[start:end, None]  # [rows, 1, head_size]
         return Rows(start, end, rotary, self._causal_mask(start, count) if count > 1 else None)
 
-    def run_layer(self, index: int, hidden: Tensor, rows: Rows, keys: Tensor, values: Tensor) -> Tensor:
-        """Run layer `index` (0-based) on hidden [rows, hidden] and return what it makes of them.
+    def new_cache(self, layers: int) -> Cache:
+        """Return an empty cache for that many neighbouring layers."""
+        return Cache(self.weights.embedding, layers, self.shape.kv_heads, self.shape.head_size)
 
-        `keys` and `values` [kv_heads, capacity, head_size] hold all earlier positions; the rows' own are written.
+    def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache) -> Tensor:
+        """Run layers (0-based) on hidden [rows, hidden] at positions from `start`; return what they make of them.
+
+        `cache` holds the K/V of these layers for all earlier positions; the rows' own are written.
         """
-        layer = self.weights.layers[index]
+        cache.reserve(start + len(hidden), start)
+        rows = self.rows(start, len(hidden))
+        for index, keys, values in zip(layers, cache.keys, cache.values, strict=True):
+            hidden = self._run_layer(self.weights.layers[index], hidden, rows, keys, values)
+        return hidden
+
+    def _run_layer(self, layer: Layer, hidden: Tensor, rows: Rows, keys: Tensor, values: Tensor) -> Tensor:
         hidden = hidden + self._attend(layer, self._normalise(hidden, layer.attention_norm), rows, keys, values)
         return hidden + self._mlp(layer, self._normalise(hidden, layer.mlp_norm))
 

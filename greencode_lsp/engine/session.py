@@ -10,36 +10,25 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.model import EarlyExitModel
 
 CHUNK_ROWS = 256
 """Rows that run between two looks at whether the caller still wants the result."""
 
-MINIMUM_CAPACITY = 256
-
 
 class SegmentState:
-    """The K/V of a segment's layers, and its queue.
+    """The K/V of a segment's layers, how many rows of them are valid, and the queue [rows, hidden]."""
 
-    Shapes: keys, values [layers, kv_heads, capacity, head_size], queue [rows, hidden].
-    """
-
-    def __init__(self, keys: Tensor, values: Tensor, queue: Tensor) -> None:
-        self.keys, self.values, self.queue = keys, values, queue
+    def __init__(self, cache: Cache, queue: Tensor) -> None:
+        self.cache, self.queue = cache, queue
         self.length = 0
 
     def rewind(self, length: int, supplied: int) -> None:
         """Forget rows from `length` on, given that the segment before this one has run `supplied` rows."""
         self.length = min(self.length, length)
         self.queue = self.queue[: max(min(supplied, length) - self.length, 0)]
-
-    def reserve(self, capacity: int) -> None:
-        """Make room for that many rows, at least doubling what there is."""
-        held = self.keys.shape[2]
-        if capacity > held:
-            self.keys = grown(self.keys, max(capacity, 2 * held, MINIMUM_CAPACITY), self.length)
-            self.values = grown(self.values, self.keys.shape[2], self.length)
 
 
 class Session:
@@ -48,15 +37,8 @@ class Session:
     def __init__(self, model: EarlyExitModel) -> None:
         self.model = model
         self.tokens: list[int] = []
-        shape, like = model.backbone.shape, model.backbone.weights.embedding
-        self.segments = [
-            SegmentState(
-                like.new_empty(len(layers), shape.kv_heads, 0, shape.head_size),
-                like.new_empty(len(layers), shape.kv_heads, 0, shape.head_size),
-                like.new_empty(0, shape.hidden_size),
-            )
-            for layers in model.segments
-        ]
+        nothing = model.backbone.embed([], 0)
+        self.segments = [SegmentState(model.backbone.new_cache(len(layers)), nothing) for layers in model.segments]
 
     def rewind(self, length: int) -> None:
         """Keep only the first `length` tokens and what was computed of them. Copies nothing."""
@@ -90,13 +72,10 @@ class Session:
         while len(segment.queue):
             hidden = segment.queue[:CHUNK_ROWS]
             before_chunk(len(hidden))
-            segment.reserve(segment.length + len(hidden))
-            rows = backbone.rows(segment.length, len(hidden))
-            for layer, keys, values in zip(self.model.segments[index], segment.keys, segment.values, strict=True):
-                hidden = backbone.run_layer(layer, hidden, rows, keys, values)
+            hidden = backbone.run_layers(self.model.segments[index], hidden, segment.length, segment.cache)
             if not bool(torch.isfinite(hidden).all()):
                 raise NumericalError(f"a hidden state after layer {self.model.depth(index)} is NaN or infinite")
-            segment.length = rows.end
+            segment.length += len(hidden)
             segment.queue = segment.queue[len(hidden) :]
             if index < self.model.last:
                 self._queue(index + 1, hidden)
@@ -106,11 +85,3 @@ class Session:
     def _queue(self, index: int, hidden: Tensor) -> None:
         segment = self.segments[index]
         segment.queue = torch.cat((segment.queue, hidden)) if len(segment.queue) else hidden
-
-
-def grown(cache: Tensor, capacity: int, length: int) -> Tensor:
-    """Return a larger copy of a cache [layers, kv_heads, capacity, head_size] with its first `length` rows."""
-    layers, kv_heads, _, head_size = cache.shape
-    larger = cache.new_empty(layers, kv_heads, capacity, head_size)
-    larger[:, :, :length] = cache[:, :, :length]
-    return larger

@@ -60,7 +60,7 @@ def test_after_a_flush_keys_and_values_are_those_of_one_prefill(twins, prompt):
     with torch.inference_mode():
         expected = twins.reference(torch.tensor([session.tokens]), use_cache=True).past_key_values
     for segment, layers in zip(session.segments, twins.model.segments, strict=True):
-        for keys, values, layer in zip(segment.keys, segment.values, layers, strict=True):
+        for keys, values, layer in zip(segment.cache.keys, segment.cache.values, layers, strict=True):
             kept = slice(segment.length)
             torch.testing.assert_close(keys[:, kept], expected.layers[layer].keys[0], atol=1e-3, rtol=1e-4)
             torch.testing.assert_close(values[:, kept], expected.layers[layer].values[0], atol=1e-3, rtol=1e-4)

@@ -64,7 +64,7 @@ def test_after_a_flush_keys_and_values_are_those_of_one_prefill(twins: Twins, pr
         expected = twins.reference(torch.tensor([session.tokens]), use_cache=True).past_key_values
     for segment, layers in zip(session.segments, twins.model.segments, strict=True):
         assert segment.length == len(session.tokens)
-        for keys, values, layer in zip(segment.keys, segment.values, layers, strict=True):
+        for keys, values, layer in zip(segment.cache.keys, segment.cache.values, layers, strict=True):
             torch.testing.assert_close(keys[:, : segment.length], expected.layers[layer].keys[0], atol=1e-4, rtol=1e-4)
             torch.testing.assert_close(
                 values[:, : segment.length], expected.layers[layer].values[0], atol=1e-4, rtol=1e-4
@@ -129,7 +129,7 @@ def test_cancelling_anywhere_and_asking_again_gives_the_same_text(
 def test_a_nan_is_reported_and_not_decoded(twins: Twins, prompt: list[int]) -> None:
     session = Session(twins.model)
     text(session, prompt, 3)
-    session.segments[1].values = session.segments[1].values.clone().fill_(torch.nan)
+    session.segments[1].cache.values = session.segments[1].cache.values.clone().fill_(torch.nan)
     with pytest.raises(NumericalError, match="after layer 3"):
         text(session, [*prompt, 9], 3)
 

@@ -1,0 +1,36 @@
+"""Keys and values of neighbouring layers, in tensors that grow by doubling."""
+
+from torch import Tensor
+
+MINIMUM_CAPACITY = 256
+
+
+class Cache:
+    """K/V of the layers of one segment. Shapes: keys, values [layers, kv_heads, capacity, head_size].
+
+    Which rows are valid is the segment's business: a row is written before it is read, and never moved.
+    """
+
+    def __init__(self, like: Tensor, layers: int, kv_heads: int, head_size: int) -> None:
+        self.keys = like.new_empty(layers, kv_heads, 0, head_size)
+        self.values = like.new_empty(layers, kv_heads, 0, head_size)
+
+    @property
+    def capacity(self) -> int:
+        """Rows there is room for."""
+        return self.keys.shape[2]
+
+    def reserve(self, rows: int, valid: int) -> None:
+        """Make room for that many rows, keeping the first `valid`."""
+        if rows > self.capacity:
+            capacity = max(rows, 2 * self.capacity, MINIMUM_CAPACITY)
+            self.keys = grown(self.keys, capacity, valid)
+            self.values = grown(self.values, capacity, valid)
+
+
+def grown(tensor: Tensor, capacity: int, valid: int) -> Tensor:
+    """Return a larger copy of a tensor [layers, kv_heads, capacity, head_size] with its first `valid` rows."""
+    layers, kv_heads, _, head_size = tensor.shape
+    larger = tensor.new_empty(layers, kv_heads, capacity, head_size)
+    larger[:, :, :valid] = tensor[:, :, :valid]
+    return larger
