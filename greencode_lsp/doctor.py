@@ -142,5 +142,5 @@ def check_completion(options: LoadOptions, completer: Completer | None) -> Itera
         "completion",
         True,
         f"{suggestion.generated_tokens} tokens in {suggestion.timings_ms.total:.0f} ms, "
-        f"{joules} ({suggestion.charge.source}), {memory:.0f} MiB in use",
+        f"{joules} ({suggestion.charge.source}), {memory:.0f} MiB in use, {completer.model.backbone.description}",
     )

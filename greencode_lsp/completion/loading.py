@@ -1,8 +1,5 @@
 """From a bundle to a completer that is ready to work."""
 
-from pathlib import Path
-
-import platformdirs
 import torch
 
 from greencode_lsp.completion.completer import Completer
@@ -10,8 +7,9 @@ from greencode_lsp.completion.metering import cost_table
 from greencode_lsp.completion.suggestion import LoadOptions, Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_meters
-from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Session, generate, load_backbone
+from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Session, generate, load_runner
 from greencode_lsp.models import Progress, find_bundle, is_cached, load_folder, pull
+from greencode_lsp.paths import cache_folder
 
 
 def load_completer(options: LoadOptions, report: Report = lambda stage, done, total: None) -> Completer:
@@ -27,12 +25,12 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     if options.threads > 0:
         torch.set_num_threads(options.threads)
     report("loading", 0, 1)
-    model = EarlyExitModel(load_backbone(folder, device), bundle.exits)
+    model = EarlyExitModel(load_runner(folder, device, cache_folder() / "packed"), bundle.exits)
     warm_up(model)
     tokenizer = CodeTokenizer.load(folder)
     meter = choose_meter(probe_meters(device))
     table = cost_table(
-        bundle.name, model, meter, costs_folder(), lambda done, total: report("measuring energy", done, total)
+        bundle.name, model, meter, cache_folder() / "costs", lambda done, total: report("measuring energy", done, total)
     )
     return Completer(bundle.name, model, tokenizer, Attribution(table, meter), open_ledger())
 
@@ -54,8 +52,3 @@ def choose_device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise EngineError("device is set to cuda, but torch finds no CUDA device; set it to auto or cpu")
     return name
-
-
-def costs_folder() -> Path:
-    """Where measured costs are kept."""
-    return Path(platformdirs.user_cache_dir("greencode")) / "costs"

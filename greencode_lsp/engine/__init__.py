@@ -5,6 +5,7 @@ from greencode_lsp.engine.decoder import Request, generate
 from greencode_lsp.engine.errors import Cancelled, EngineError, NumericalError
 from greencode_lsp.engine.model import EarlyExitModel
 from greencode_lsp.engine.result import Finish, Generation, Token, Work
+from greencode_lsp.engine.runner import Runner, load_runner
 from greencode_lsp.engine.session import Session
 
 __all__ = [
@@ -16,9 +17,11 @@ __all__ = [
     "Generation",
     "NumericalError",
     "Request",
+    "Runner",
     "Session",
     "Token",
     "Work",
     "generate",
     "load_backbone",
+    "load_runner",
 ]

@@ -23,6 +23,8 @@ class Architecture:
     activation: Literal["silu", "relu", "gelu", "gelu_tanh"]
     gated: bool
     end_of_text: tuple[int, ...]
+    parallel_residual: bool = False
+    """Attention and MLP both read what enters the layer (GPT-NeoX), rather than the MLP what attention leaves."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Norm:
-    """A normalisation over the hidden size. Shapes: weight [hidden], bias [hidden] (layer norm only)."""
+    """A normalisation over the last dimension. Shapes: weight [size], bias [size] (layer norm only)."""
 
     weight: Tensor
     bias: Tensor | None = None
@@ -47,6 +49,7 @@ class Layer:
 
     Shapes: qkv [(heads + 2 * kv_heads) * head_size, hidden], attention_out [hidden, heads * head_size],
     mlp_in [intermediate, hidden] (gate above up, twice as tall, when gated), mlp_out [hidden, intermediate].
+    query_norm and key_norm [head_size] normalise every head before it is rotated, where the family does so (Qwen3).
     """
 
     attention_norm: Norm
@@ -55,11 +58,16 @@ class Layer:
     mlp_norm: Norm
     mlp_in: Linear
     mlp_out: Linear
+    query_norm: Norm | None = None
+    key_norm: Norm | None = None
 
 
 @dataclass(frozen=True)
 class RotaryTable:
-    """Cosines and sines of rotary embeddings, both [context, head_size], rotating halves as Llama does."""
+    """Cosines and sines of rotary embeddings, both [context, rotary_size], rotating halves as Llama does.
+
+    rotary_size is at most head_size; what lies beyond it in a head is not rotated (GPT-NeoX).
+    """
 
     cos: Tensor
     sin: Tensor

@@ -36,7 +36,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class Rows:
     """What every layer needs to know about the rows it is given: made once per run, shared by its layers.
 
-    Shapes: cos and sin [rows, head_size] (rotary only), mask [group * rows, end] additive (several rows only).
+    Shapes: cos and sin [rows, 1, rotary_size] (rotary only), mask [group * rows, end] additive (several rows only).
     """
 
     start: int
@@ -63,6 +63,20 @@ class Backbone:
         """The number format of weights, hidden states and K/V."""
         return self.weights.embedding.dtype
 
+    @property
+    def description(self) -> str:
+        """What people may want to know: how the weights are held."""
+        return f"plain PyTorch, {str(self.dtype).removeprefix('torch.')}"
+
+    def layer_bytes(self, index: int) -> int:
+        """Return how many bytes of weights layer `index` (0-based) reads, however many rows it runs on."""
+        layer = self.weights.layers[index]
+        return sum(each.weight.nbytes for each in (layer.qkv, layer.attention_out, layer.mlp_in, layer.mlp_out))
+
+    def head_bytes(self) -> int:
+        """Return how many bytes of weights the head reads."""
+        return self.weights.head.weight.nbytes
+
     def embed(self, tokens: list[int], start: int) -> Tensor:
         """Return the hidden states [rows, hidden] that enter layer 1 for tokens at positions from `start`."""
         hidden = self.weights.embedding[torch.tensor(tokens, dtype=torch.long, device=self.device)]
@@ -78,7 +92,7 @@ class Backbone:
         positions = self.weights.positions
         rotary = None
         if isinstance(positions, RotaryTable):
-            rotary = positions.cos[start:end, None], positions.sin[start:end, None]  # [rows, 1, head_size]
+            rotary = positions.cos[start:end, None], positions.sin[start:end, None]  # [rows, 1, rotary_size]
         return Rows(start, end, rotary, self._causal_mask(start, count) if count > 1 else None)
 
     def new_cache(self, layers: int) -> Cache:
@@ -97,8 +111,9 @@ class Backbone:
         return hidden
 
     def _run_layer(self, layer: Layer, hidden: Tensor, rows: Rows, keys: Tensor, values: Tensor) -> Tensor:
-        hidden = hidden + self._attend(layer, self._normalise(hidden, layer.attention_norm), rows, keys, values)
-        return hidden + self._mlp(layer, self._normalise(hidden, layer.mlp_norm))
+        attended = hidden + self._attend(layer, self._normalise(hidden, layer.attention_norm), rows, keys, values)
+        mlp_reads = hidden if self.shape.parallel_residual else attended
+        return attended + self._mlp(layer, self._normalise(mlp_reads, layer.mlp_norm))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""
@@ -108,6 +123,8 @@ class Backbone:
         shape, count = self.shape, hidden.shape[0]
         fused = apply(layer.qkv, hidden).view(count, shape.heads + 2 * shape.kv_heads, shape.head_size)
         queries, key, value = torch.split(fused, [shape.heads, shape.kv_heads, shape.kv_heads], dim=1)
+        if layer.query_norm is not None and layer.key_norm is not None:
+            queries, key = self._normalise(queries, layer.query_norm), self._normalise(key, layer.key_norm)
         if rows.rotary is not None:
             queries, key = rotate(queries, *rows.rotary), rotate(key, *rows.rotary)
         keys[:, rows.start : rows.end] = key.transpose(0, 1)
@@ -133,7 +150,7 @@ class Backbone:
         return apply(layer.mlp_out, inner)
 
     def _normalise(self, hidden: Tensor, norm: Norm) -> Tensor:
-        size, epsilon = (self.shape.hidden_size,), self.shape.norm_epsilon
+        size, epsilon = norm.weight.shape, self.shape.norm_epsilon
         if self.shape.norm == "rms":
             return functional.rms_norm(hidden, size, norm.weight, epsilon)
         return functional.layer_norm(hidden, size, norm.weight, norm.bias, epsilon)
@@ -149,9 +166,15 @@ def apply(linear: Linear, hidden: Tensor) -> Tensor:
 
 
 def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate heads [rows, heads, head_size] by their positions, halves against each other (RoFormer, as Llama)."""
-    first, second = heads.chunk(2, dim=-1)
-    return heads * cos + torch.cat((-second, first), dim=-1) * sin
+    """Rotate heads [rows, heads, head_size] by their positions, halves against each other (RoFormer, as Llama).
+
+    Shapes: cos and sin [rows, 1, rotary_size]; what lies beyond rotary_size in a head stays as it is.
+    """
+    rotary_size = cos.shape[-1]
+    turning, rest = heads[..., :rotary_size], heads[..., rotary_size:]
+    first, second = turning.chunk(2, dim=-1)
+    turned = turning * cos + torch.cat((-second, first), dim=-1) * sin
+    return torch.cat((turned, rest), dim=-1) if rest.shape[-1] else turned
 
 
 def load_backbone(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Backbone:

@@ -20,6 +20,11 @@ class Cache:
         """Rows there is room for."""
         return self.keys.shape[2]
 
+    @property
+    def byte_count(self) -> int:
+        """Bytes held."""
+        return self.keys.nbytes + self.values.nbytes
+
     def reserve(self, rows: int, valid: int) -> None:
         """Make room for that many rows, keeping the first `valid`."""
         if rows > self.capacity:

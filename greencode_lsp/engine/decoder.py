@@ -13,9 +13,6 @@ from greencode_lsp.engine.result import Finish, Generation, Token, Work
 from greencode_lsp.engine.session import Session
 from greencode_lsp.policy import NeverExit, Policy, Reading, Verdict
 
-DRAFT_CAP = 8
-"""Drafts that wait for verification at most: more make a wrong one too expensive (LayerSkip drafts 4 to 12)."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -55,6 +52,7 @@ class _Decoding:
         self.session, self.request, self.model = session, request, session.model
         self.tokens: list[Token] = []
         self.drafts: list[Token] = []
+        self.draft_limit = 0
         self.work = Work()
         self.started = time.perf_counter()
         self.prefilled_at: float | None = None
@@ -84,7 +82,7 @@ class _Decoding:
 
     def _step(self) -> Finish | None:
         """Decode one token at the depth the policy likes."""
-        reading, _, verdict = self._advance()
+        reading, _, verdict = self._advance(self.request.policy)
         if verdict is Verdict.STOP:
             return Finish.GAVE_UP
         token = Token(self._choose(reading.logits(), self.tokens), reading.exit_layer)
@@ -92,8 +90,12 @@ class _Decoding:
 
     def _verified_step(self) -> Finish | None:
         """Decode one draft; once there are enough of them, or the policy goes to full depth, verify them all."""
-        fed = len(self.drafts)
-        reading, hidden, verdict = self._advance()
+        fed, drafting = len(self.drafts), self.session.drafting
+        if not fed:
+            self.draft_limit = drafting.limit()
+        if not self.draft_limit:
+            drafting.passed()
+        reading, hidden, verdict = self._advance(self.request.policy if self.draft_limit else NeverExit())
         # Giving up would change the text, so on STOP the rest of the depth decides.
         if verdict is Verdict.EXIT and reading.exit_index < self.model.last:
             draft = self._choose(reading.logits(), [*self.tokens, *self.drafts])
@@ -107,7 +109,7 @@ class _Decoding:
     def _may_draft_on(self) -> bool:
         ahead = len(self.tokens) + len(self.drafts)
         return (
-            len(self.drafts) < DRAFT_CAP
+            len(self.drafts) < self.draft_limit
             and ahead < self.request.max_tokens
             and len(self.session.tokens) < self.model.backbone.shape.context_length
             and not self._ends([*self.tokens, *self.drafts])
@@ -120,18 +122,25 @@ class _Decoding:
         """
         drafts, self.drafts = self.drafts, []
         sure = len(self.session.tokens) - (len(hidden) - 1)  # tokens fed before the first draft
+        agreed, index, right, finish = 0, 0, True, None
+        token = Token(0, 0)
         for index, logits in enumerate(self._read(self.model.last, hidden)):
             token = Token(self._choose(logits, self.tokens), self.model.layers)
-            agreed = index < len(drafts) and drafts[index].id == token.id
-            finish = self._accept(drafts[index] if agreed else token)
-            if finish is not None:
-                return finish
-            if not agreed:
-                self.session.rewind(sure + index)
-                return self._feed(token)
-        return self._feed(drafts[-1])
+            right = index < len(drafts) and drafts[index].id == token.id
+            if right:
+                agreed, token = agreed + 1, drafts[index]
+            finish = self._accept(token)
+            if finish is not None or not right:
+                break
+        judged = drafts[: index + 1]
+        self.session.drafting.verified([draft.exit_layer for draft in judged], agreed)
+        if finish is not None:
+            return finish
+        if not right:
+            self.session.rewind(sure + index)
+        return self._feed(token)
 
-    def _advance(self) -> tuple[Reading, Tensor, Verdict]:
+    def _advance(self, policy: Policy) -> tuple[Reading, Tensor, Verdict]:
         """Run segments until the policy has seen enough of the last row.
 
         Returns what stands behind the segment it stopped at, that segment's outputs [rows, hidden], and the verdict.
@@ -140,7 +149,7 @@ class _Decoding:
             hidden = self._run(segment)
             reading = self._reading(segment, hidden[-1:])
             at_full_depth = segment == self.model.last
-            verdict = Verdict.EXIT if at_full_depth else self.request.policy.decide(reading)
+            verdict = Verdict.EXIT if at_full_depth else policy.decide(reading)
             if verdict is not Verdict.CONTINUE:
                 break
         self.prefilled_at = self.prefilled_at or time.perf_counter()

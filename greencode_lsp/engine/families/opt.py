@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Norm, Weights
+from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Weights
 from greencode_lsp.engine.errors import EngineError
-from greencode_lsp.engine.families.reading import end_of_text, integer, read_head, stacked
+from greencode_lsp.engine.families.reading import end_of_text, integer, read_head, read_norm, stacked
 
 MODEL_TYPE = "opt"
 
@@ -63,8 +63,3 @@ def read_layer(tensors: Mapping[str, Tensor], prefix: str) -> Layer:
         mlp_in=stacked(tensors, f"{prefix}.fc1"),
         mlp_out=stacked(tensors, f"{prefix}.fc2"),
     )
-
-
-def read_norm(tensors: Mapping[str, Tensor], name: str) -> Norm:
-    """Pick one layer norm. OPT variants without affine norms are not in use."""
-    return Norm(tensors[f"{name}.weight"], tensors[f"{name}.bias"])

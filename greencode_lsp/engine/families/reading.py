@@ -1,13 +1,25 @@
 """What every adapter does: read `config.json` the way Hugging Face wrote it, and fuse tensors."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from greencode_lsp.engine.architecture import Linear
+from greencode_lsp.engine.architecture import Linear, Norm
 from greencode_lsp.engine.errors import EngineError
+
+Activation = Literal["silu", "relu", "gelu", "gelu_tanh"]
+
+ACTIVATIONS: dict[str, Activation] = {
+    "silu": "silu",
+    "relu": "relu",
+    "gelu": "gelu",
+    "gelu_fast": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+}
+"""Ours by Hugging Face's names; three of those are one function written in three ways."""
 
 
 def integer(config: Mapping[str, Any], *names: str, default: int | None = None) -> int:
@@ -29,11 +41,42 @@ def end_of_text(config: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, list) else (int(value),)
 
 
-def read_head(tensors: Mapping[str, Tensor], embedding: Tensor) -> Linear:
+def activation(config: Mapping[str, Any], key: str, default: str) -> Activation:
+    """Return the MLP's activation; raise `EngineError` for one that greencode does not have."""
+    name = config.get(key) or default
+    if name not in ACTIVATIONS:
+        raise EngineError(f"config.json: {key} {name!r} is unknown; greencode knows {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
+def context_in_window(config: Mapping[str, Any], default_window: int | None = None) -> int:
+    """Return how many tokens fit before a sliding attention window would hide the first of them.
+
+    A window shorter than the context is what some models can *read*, not what they need: within it, sliding and
+    full attention are the same, and nothing has to be forgotten.
+    """
+    context = integer(config, "max_position_embeddings")
+    window = config.get("sliding_window", default_window)
+    return context if window is None else min(context, int(window))
+
+
+def refuse_sliding_window(config: Mapping[str, Any]) -> None:
+    """Raise `EngineError` where only some layers attend through a window (Qwen2 and 3, off in all released ones)."""
+    if config.get("use_sliding_window"):
+        raise EngineError("this model uses sliding window attention; set use_sliding_window to false in config.json")
+
+
+def read_head(tensors: Mapping[str, Tensor], embedding: Tensor, *names: str) -> Linear:
     """Return the LM head: a matrix of its own, or the embedding where the two are tied."""
-    if "lm_head.weight" in tensors:
-        return Linear(tensors["lm_head.weight"])
+    for name in names or ("lm_head",):
+        if f"{name}.weight" in tensors:
+            return Linear(tensors[f"{name}.weight"])
     return Linear(embedding)
+
+
+def read_norm(tensors: Mapping[str, Tensor], name: str) -> Norm:
+    """Pick one layer norm with its bias. Variants without affine norms are not in use."""
+    return Norm(tensors[f"{name}.weight"], tensors[f"{name}.bias"])
 
 
 def stacked(tensors: Mapping[str, Tensor], *names: str) -> Linear:

@@ -11,16 +11,18 @@ from greencode_lsp.engine.architecture import RotaryTable
 from greencode_lsp.engine.errors import EngineError
 
 
-def rotary_table(config: Mapping[str, Any], head_size: int, length: int, like: Tensor) -> RotaryTable:
+def rotary_table(config: Mapping[str, Any], rotary_size: int, length: int, like: Tensor) -> RotaryTable:
     """Tabulate cosines and sines for `length` positions, on the device and in the dtype of `like`.
 
-    Reads both spellings of the parameters: `rope_parameters` (transformers 5) and `rope_theta` + `rope_scaling`.
+    `rotary_size` is how much of every head is rotated: all of it in most families.
+    Reads all spellings of the parameters: `rope_parameters` (transformers 5), `rope_theta` + `rope_scaling`, and
+    GPT-NeoX's `rotary_emb_base`.
     """
     parameters = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    theta = float(parameters.get("rope_theta") or config.get("rope_theta") or 10000.0)
-    exponents = torch.arange(0, head_size, 2, dtype=torch.float32) / head_size
-    frequencies = scaled(1.0 / theta**exponents, parameters)
-    angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)  # [length, head_size / 2]
+    theta = parameters.get("rope_theta") or config.get("rope_theta") or config.get("rotary_emb_base") or 10000.0
+    exponents = torch.arange(0, rotary_size, 2, dtype=torch.float32) / rotary_size
+    frequencies = scaled(1.0 / float(theta) ** exponents, parameters)
+    angles = torch.outer(torch.arange(length, dtype=torch.float32), frequencies)  # [length, rotary_size / 2]
     angles = torch.cat((angles, angles), dim=-1)
     return RotaryTable(angles.cos().to(like), angles.sin().to(like))
 

@@ -1,0 +1,91 @@
+"""Weights in 4 or 8 bits, in the order in which the kernel reads them (see the head of kernel.c)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+GROUP = 32
+BLOCK = 16
+
+GRID_TOLERANCE = 2**-9
+"""How far, relative to a group's largest weight, weights stored as half floats may lie off their 4-bit grid."""
+
+
+@dataclass(frozen=True)
+class PackedWeight:
+    """A matrix [outputs, inputs] as codes and scales.
+
+    Shapes: codes, bytes [outputs / 16, inputs / 32, 256 or 512], scales, half floats [outputs / 16, inputs / 32, 32 or
+    16]: with 4 bits 16 scales and 16 minima, with 8 bits 16 scales. Outputs are padded to a multiple of 16.
+    """
+
+    bits: int
+    outputs: int
+    inputs: int
+    codes: Tensor
+    scales: Tensor
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes that are read to apply it once."""
+        return self.codes.nbytes + self.scales.nbytes
+
+    def rows(self, indices: Tensor) -> Tensor:
+        """Return some rows of an 8-bit matrix as float32 [indices, inputs]: an embedding is looked up like this."""
+        blocks, lanes = indices // BLOCK, indices % BLOCK
+        groups = self.inputs // GROUP
+        codes = self.codes.view(-1, groups, GROUP // 4, BLOCK, 4)[blocks, :, :, lanes, :]  # [indices, groups, 8, 4]
+        scales = self.scales[blocks, :, lanes]  # [indices, groups]
+        values = (codes.reshape(-1, groups, GROUP).float() - 128) * scales[:, :, None].float()
+        return values.reshape(-1, self.inputs)
+
+
+def pack(weight: Tensor) -> PackedWeight:
+    """Pack a float matrix [outputs, inputs]: in 4 bits where it came from 4 bits, else in 8.
+
+    A checkpoint dequantised from Q4_1 has, in each group of 32, only 16 evenly spaced values from the least to the
+    largest: those are found again without loss beyond the rounding of its half floats.
+    """
+    return pack_four_bits(weight) or pack_eight_bits(weight)
+
+
+def pack_four_bits(weight: Tensor) -> PackedWeight | None:
+    """Pack with a scale and a minimum per group (Q4_1); None where the weights do not lie on such a grid."""
+    groups = grouped(weight)
+    minimum = groups.amin(dim=2).half().float()
+    scale = ((groups.amax(dim=2) - minimum) / 15).half().float()
+    codes = ((groups - minimum[:, :, None]) / scale.clamp(min=1e-12)[:, :, None]).round_().clamp_(0, 15)
+    missed = (codes * scale[:, :, None] + minimum[:, :, None] - groups).abs_().amax(dim=2)
+    if bool((missed > GRID_TOLERANCE * groups.abs().amax(dim=2)).any()):
+        return None
+    rows, inputs = len(groups), weight.shape[1]
+    split = codes.to(torch.uint8).view(rows // BLOCK, BLOCK, -1, 4, 2, 4)  # block, output, group, j, half, i
+    low, high = split.permute(4, 0, 2, 3, 1, 5)  # [blocks, groups, 4, 16, 4] each
+    both = torch.stack((blocked(scale), blocked(minimum)), dim=2)  # [blocks, groups, 2, 16]
+    codes = (low | high << 4).reshape(rows // BLOCK, -1, 256)
+    return PackedWeight(4, rows, inputs, codes.contiguous(), both.flatten(2).half().contiguous())
+
+
+def pack_eight_bits(weight: Tensor) -> PackedWeight:
+    """Pack with a scale per group (Q8_0)."""
+    groups = grouped(weight)
+    scale = (groups.abs().amax(dim=2) / 127).half().float()
+    codes = (groups / scale.clamp(min=1e-12)[:, :, None]).round_().clamp_(-127, 127).add_(128).to(torch.uint8)
+    rows, inputs = len(groups), weight.shape[1]
+    ordered = codes.view(rows // BLOCK, BLOCK, -1, GROUP // 4, 4).permute(0, 2, 3, 1, 4)
+    return PackedWeight(
+        8, rows, inputs, ordered.reshape(rows // BLOCK, -1, 512).contiguous(), blocked(scale).half().contiguous()
+    )
+
+
+def grouped(weight: Tensor) -> Tensor:
+    """Return the weights as float32 [outputs, groups, 32], outputs padded with zeros to a multiple of 16."""
+    outputs, inputs = weight.shape
+    padded = torch.nn.functional.pad(weight.float(), (0, 0, 0, -outputs % BLOCK))
+    return padded.view(len(padded), inputs // GROUP, GROUP)
+
+
+def blocked(values: Tensor) -> Tensor:
+    """Turn [outputs, groups] into [blocks, groups, 16]."""
+    return values.view(len(values) // BLOCK, BLOCK, -1).transpose(1, 2)

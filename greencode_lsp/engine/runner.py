@@ -1,0 +1,72 @@
+"""What runs a backbone's layers: packed weights where this machine and the model allow it, plain PyTorch otherwise."""
+
+import logging
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from greencode_lsp.engine.architecture import Architecture
+from greencode_lsp.engine.backbone import load_backbone
+from greencode_lsp.engine.cache import Cache
+from greencode_lsp.engine.packed import KernelUnavailableError, load_packed
+
+log = logging.getLogger(__name__)
+
+
+class Runner(Protocol):
+    """A model's shape, and the computations on its weights. Holds no state of any text."""
+
+    shape: Architecture
+
+    @property
+    def device(self) -> torch.device:
+        """Where hidden states are."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of hidden states."""
+
+    @property
+    def description(self) -> str:
+        """What people may want to know: how the weights are held."""
+
+    def embed(self, tokens: list[int], start: int) -> Tensor:
+        """Return the hidden states [rows, hidden] that enter layer 1 for tokens at positions from `start`."""
+
+    def new_cache(self, layers: int) -> Cache:
+        """Return an empty cache for that many neighbouring layers."""
+
+    def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache) -> Tensor:
+        """Run layers (0-based) on hidden [rows, hidden] at positions from `start`; return what they make of them."""
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""
+
+    def layer_bytes(self, index: int) -> int:
+        """Return how many bytes of weights layer `index` (0-based) reads."""
+
+    def head_bytes(self) -> int:
+        """Return how many bytes of weights the head reads."""
+
+
+def load_runner(folder: Path, device: str, store: Path) -> Runner:
+    """Load a model folder for a device, with packed weights kept in `store`; raise `EngineError` in one line.
+
+    On a CPU without the kernel's instructions, or for a model it does not run, bfloat16 is used where the CPU
+    multiplies it, float32 otherwise.
+    """
+    if device != "cpu":
+        return load_backbone(folder, device, torch.bfloat16)
+    try:
+        return load_packed(folder, store)
+    except KernelUnavailableError as error:
+        log.info("%s", error)
+    return load_backbone(folder, device, torch.bfloat16 if multiplies_bfloat16() else torch.float32)
+
+
+def multiplies_bfloat16() -> bool:
+    """Say whether this CPU has instructions for bfloat16 products."""
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

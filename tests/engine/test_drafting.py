@@ -1,0 +1,61 @@
+from dataclasses import dataclass
+
+from greencode_lsp.engine.drafting import DRAFT_CAP, PROBE_EVERY, Drafting
+
+
+@dataclass
+class Model:
+    """A model of 30 layers whose head costs as much as `head` of them."""
+
+    head: float = 2.0
+    layers: int = 30
+    segments: tuple[range, ...] = (range(0, 6), range(6, 30))
+
+    @property
+    def backbone(self) -> "Model":
+        return self
+
+    def layer_bytes(self, index: int) -> int:
+        return 100
+
+    def head_bytes(self) -> int:
+        return int(100 * self.head)
+
+
+def test_drafts_that_agree_are_made_in_long_runs() -> None:
+    drafting = Drafting(Model())  # type: ignore[arg-type]
+    for _ in range(30):
+        drafting.verified([6] * 4, 4)
+    assert drafting.limit() == DRAFT_CAP
+    assert drafting.speed(DRAFT_CAP) > 1.5
+
+
+def test_drafts_that_never_agree_are_given_up_but_tried_now_and_then() -> None:
+    drafting = Drafting(Model())  # type: ignore[arg-type]
+    for _ in range(30):
+        drafting.verified([6], 0)
+    limits = []
+    for _ in range(5 * PROBE_EVERY):
+        limits.append(drafting.limit())
+        if limits[-1]:
+            drafting.verified([6], 0)
+        else:
+            drafting.passed()
+    assert set(limits) == {0, 1}
+    assert limits.count(1) <= 5
+
+
+def test_drafting_comes_back_once_exits_agree_again() -> None:
+    drafting = Drafting(Model())  # type: ignore[arg-type]
+    for _ in range(30):
+        drafting.verified([6], 0)
+    for _ in range(30):
+        drafting.verified([6], 1)
+    assert drafting.limit() > 1
+
+
+def test_a_head_as_dear_as_the_layers_saved_never_pays() -> None:
+    drafting = Drafting(Model(head=200.0))  # type: ignore[arg-type]
+    for _ in range(30):
+        drafting.verified([6] * 8, 8)
+    assert drafting.limit() <= 1

@@ -1,0 +1,239 @@
+"""The packed runner: against the plain one, and to the bit against itself."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM
+
+from greencode_lsp.engine import EarlyExitModel, NumericalError, Request, Session, generate, load_backbone, load_runner
+from greencode_lsp.engine.backbone import Backbone
+from greencode_lsp.engine.packed import KernelUnavailableError, PackedBackbone, library, load_packed
+from greencode_lsp.engine.packed.packing import pack, pack_eight_bits, pack_four_bits
+from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit
+from tests.engine.test_invariants import EagerDrafting
+
+EXITS = (6, 12, 18, 24)
+
+try:
+    library.load_library()
+    REASON = ""
+except KernelUnavailableError as error:
+    REASON = str(error)
+
+pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
+
+
+def on_four_bit_grid(outputs: int, inputs: int) -> torch.Tensor:
+    codes = torch.randint(0, 16, (outputs, inputs // 32, 32)).float()
+    codes[:, :, 0], codes[:, :, 1] = 0, 15  # as Q4_1 has it: minimum and maximum are met
+    scale = torch.rand(outputs, inputs // 32, 1).half().float() * 0.01 + 0.001
+    return (codes * scale.half().float() - 0.05).reshape(outputs, inputs)
+
+
+def test_weights_from_four_bits_are_found_again() -> None:
+    weight = on_four_bit_grid(48, 64)
+    packed = pack(weight)
+    assert packed.bits == 4
+    assert packed.byte_count == 48 * 64 * 5 // 8
+
+
+def test_other_weights_take_eight_bits_and_lose_little() -> None:
+    weight = torch.randn(40, 96)
+    packed = pack(weight)
+    assert packed.bits == 8
+    assert packed.outputs == 48  # padded
+    found = packed.rows(torch.arange(40))
+    torch.testing.assert_close(found, weight, atol=float(weight.abs().max()) / 200, rtol=0)
+
+
+def small_llama() -> LlamaForCausalLM:
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=330,
+            hidden_size=96,
+            intermediate_size=160,
+            num_hidden_layers=4,
+            num_attention_heads=6,
+            num_key_value_heads=2,
+            max_position_embeddings=600,
+            initializer_range=0.05,
+            eos_token_id=None,
+        )
+    )
+
+
+def small_opt() -> OPTForCausalLM:
+    return OPTForCausalLM(
+        OPTConfig(
+            vocab_size=330,
+            hidden_size=96,
+            word_embed_proj_dim=96,
+            ffn_dim=160,
+            num_hidden_layers=4,
+            num_attention_heads=3,
+            max_position_embeddings=600,
+            init_std=0.05,
+            eos_token_id=None,
+        )
+    )
+
+
+@pytest.fixture(scope="module", params=[small_llama, small_opt], ids=["llama", "opt"])
+def runners(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Backbone, PackedBackbone]:
+    torch.manual_seed(3)
+    model = request.param().eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias") or "norm" in name:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    folder = tmp_path_factory.mktemp("model")
+    model.save_pretrained(folder)
+    store = tmp_path_factory.mktemp("store")
+    load_packed(folder, store)  # packs and keeps; the next call loads what was kept
+    return load_backbone(folder), load_packed(folder, store)
+
+
+def final_states(runner: Backbone | PackedBackbone, tokens: list[int], chunk: int) -> torch.Tensor:
+    cache, layers = runner.new_cache(runner.shape.layers), range(runner.shape.layers)
+    with torch.inference_mode():
+        outputs = [
+            runner.run_layers(layers, runner.embed(tokens[at : at + chunk], at), at, cache)
+            for at in range(0, len(tokens), chunk)
+        ]
+    return torch.cat(outputs)
+
+
+def test_it_computes_what_the_plain_runner_computes_up_to_rounding(runners: tuple[Backbone, PackedBackbone]) -> None:
+    plain, packed = runners
+    tokens = torch.randint(0, 330, (300,), generator=torch.Generator().manual_seed(1)).tolist()
+    torch.testing.assert_close(packed.embed(tokens, 0), plain.embed(tokens, 0), atol=2e-3, rtol=2e-2)
+    expected, found = final_states(plain, tokens, 300), final_states(packed, tokens, 300)
+    assert float((found - expected).norm() / expected.norm()) < 0.02
+    expected_logits, found_logits = plain.logits(expected[-9:]), packed.logits(expected[-9:])
+    assert found_logits.shape == (9, 330)
+    assert float((found_logits - expected_logits).norm() / expected_logits.norm()) < 0.02
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 8, 16, 33])
+def test_a_row_is_the_same_to_the_bit_whatever_runs_beside_it(
+    runners: tuple[Backbone, PackedBackbone], chunk: int
+) -> None:
+    _, packed = runners
+    tokens = torch.randint(0, 330, (70,), generator=torch.Generator().manual_seed(2)).tolist()
+    whole = final_states(packed, tokens, 70)
+    assert torch.equal(final_states(packed, tokens, chunk), whole)
+    torch.testing.assert_close(packed.logits(whole)[3:4], packed.logits(whole[3:4]), atol=0, rtol=0)
+
+
+def test_the_number_of_threads_changes_nothing(runners: tuple[Backbone, PackedBackbone]) -> None:
+    _, packed = runners
+    tokens, threads = list(range(50)), torch.get_num_threads()
+    results = []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            results.append(final_states(packed, tokens, 50))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0], results[2])
+
+
+def test_a_nan_is_not_rounded_away(runners: tuple[Backbone, PackedBackbone]) -> None:
+    _, packed = runners
+    session = Session(EarlyExitModel(packed, (1, 2)))
+    generate(session, Request(list(range(20)), 2))
+    session.segments[1].cache.values = session.segments[1].cache.values.clone().fill_(torch.nan)
+    with pytest.raises(NumericalError):
+        generate(session, Request([*range(20), 9, 8, 7], 2))
+
+
+@pytest.fixture(scope="module")
+def default_model(default_bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> EarlyExitModel:
+    return EarlyExitModel(load_packed(default_bundle_folder, tmp_path_factory.mktemp("store")), EXITS)
+
+
+def text(session: Session, prompt: list[int], tokens: int, policy: Policy, verify: bool = False) -> list[int]:
+    session.drafting = EagerDrafting(session.model)
+    return [token.id for token in generate(session, Request(prompt, tokens, policy, verify)).tokens]
+
+
+@pytest.fixture(scope="module")
+def prompt(default_bundle_folder: Path) -> list[int]:
+    from greencode_lsp.completion.tokenizer import CodeTokenizer
+
+    source = Path(random.__file__).read_text(encoding="utf-8")
+    return CodeTokenizer.load(default_bundle_folder).encode(source)[:400]
+
+
+def test_verified_drafts_of_the_default_model_are_full_depth_to_the_token(
+    default_model: EarlyExitModel, prompt: list[int]
+) -> None:
+    expected = text(Session(default_model), prompt, 96, NeverExit())
+    for policy in (FixedExit(24), FixedExit(6), RandomExit(0.5, seed=1)):
+        assert text(Session(default_model), prompt, 96, policy, verify=True) == expected
+
+
+def test_a_warm_session_of_the_default_model_changes_nothing(default_model: EarlyExitModel, prompt: list[int]) -> None:
+    rng, session = random.Random(4), Session(default_model)
+    for _ in range(12):
+        current = prompt[: rng.randrange(20, 400)]
+        if rng.random() < 0.5:
+            del current[rng.randrange(len(current) - 1)]
+        policy = FixedExit(rng.choice((6, 12, 24, 30)))
+        assert text(session, current, 6, policy) == text(Session(default_model), current, 6, policy)
+
+
+def test_the_default_model_is_packed_in_four_bits_with_a_head_of_eight(default_model: EarlyExitModel) -> None:
+    runner = default_model.backbone
+    assert isinstance(runner, PackedBackbone)
+    bits = {each.weight.bits for layer in runner.weights.layers for each in (layer.qkv, layer.mlp_in, layer.mlp_out)}
+    assert bits == {4}
+    assert runner.weights.head.weight.bits == 8
+
+
+def test_packed_weights_are_kept_and_made_anew_when_broken(default_bundle_folder: Path, tmp_path: Path) -> None:
+    load_packed(default_bundle_folder, tmp_path)
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(b"broken")
+    load_packed(default_bundle_folder, tmp_path)
+    (again,) = tmp_path.iterdir()
+    assert again.stat().st_size > 90_000_000
+
+
+def test_without_a_compiler_the_plain_runner_does_the_work(
+    runners: tuple[Backbone, PackedBackbone],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CC", "no-such-compiler")
+    monkeypatch.setenv("GREENCODE_CACHE", str(tmp_path))
+    library.load_library.cache_clear()
+    try:
+        with pytest.raises(KernelUnavailableError, match="install gcc or clang"):
+            library.load_library()
+        model = small_llama()
+        model.save_pretrained(tmp_path / "model")
+        assert isinstance(load_runner(tmp_path / "model", "cpu", tmp_path), Backbone)
+    finally:
+        library.load_library.cache_clear()
+
+
+def test_a_model_the_kernel_cannot_compute_gets_the_plain_runner(tmp_path: Path) -> None:
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=6
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path / "model")
+    with pytest.raises(KernelUnavailableError, match="head size 8"):
+        load_packed(tmp_path / "model", tmp_path)
+    assert isinstance(load_runner(tmp_path / "model", "cpu", tmp_path), Backbone)
+
+
+def test_four_bits_are_refused_for_weights_off_the_grid() -> None:
+    assert pack_four_bits(torch.randn(16, 32)) is None
+    assert pack_eight_bits(torch.zeros(16, 32)).rows(torch.tensor([0])).abs().max() == 0
