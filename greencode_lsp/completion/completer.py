@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from greencode_lsp.completion.healing import HealedPrompt, TokenHealer
 from greencode_lsp.completion.lines import split_lines
 from greencode_lsp.completion.profiles import Profile, resolve_profile
 from greencode_lsp.completion.prompt import fit_prompt
+from greencode_lsp.completion.sessions import SessionPool
 from greencode_lsp.completion.stops import StopRule, first_end, stop_rules
 from greencode_lsp.completion.suggestion import CompletionRequest, SuggestedToken, Suggestion, Timings
 from greencode_lsp.completion.tokenizer import CodeTokenizer
@@ -24,14 +24,10 @@ from greencode_lsp.engine import (
     Generation,
     NumericalError,
     Request,
-    Session,
     generate,
 )
 
 PROMPT_TOKENS = 1024
-
-SESSIONS = 4
-"""Documents whose K/V are kept."""
 
 LARGEST_DOCUMENT = 4_000_000
 """Characters: more is data or generated, and costs the editor more than it gives."""
@@ -51,7 +47,7 @@ class Completer:
         self.name, self.model, self.tokenizer = name, model, tokenizer
         self.attribution, self.ledger = attribution, ledger
         self._healer = TokenHealer(tokenizer)
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._sessions = SessionPool(model)
         self._cache: ResultCache[Suggestion] = ResultCache()
 
     @property
@@ -83,7 +79,7 @@ class Completer:
 
     def forget(self, document: str) -> None:
         """Drop what is kept of a document, once it is closed."""
-        self._sessions.pop(document, None)
+        self._sessions.drop(document)
 
     def _compute(self, request: CompletionRequest, profile: Profile, started: float) -> Suggestion:
         budget = min(PROMPT_TOKENS, self.model.backbone.shape.context_length - request.max_tokens)
@@ -113,6 +109,7 @@ class Completer:
                 first_token=prepared_ms + generation.first_token_ms,
                 total=(time.perf_counter() - started) * 1000,
             ),
+            prompt_tokens=generation.prompt_rows,
             reused_tokens=generation.reused_rows,
             cached=False,
         )
@@ -131,7 +128,7 @@ class Completer:
         )
         self.attribution.begin()
         try:
-            generation = generate(self._session(request.document), decoding)
+            generation = generate(self._sessions.get(request.document), decoding)
         except NumericalError:
             self.forget(request.document)
             raise
@@ -143,13 +140,6 @@ class Completer:
     def _ends(self, prompt: HealedPrompt, rules: Sequence[StopRule], ids: Sequence[int]) -> bool:
         """Say whether the text ends: by a rule, or by a special token, which no source code contains."""
         return ids[-1] in self.tokenizer.special_ids or first_end(rules, self._new_text(prompt, ids)) is not None
-
-    def _session(self, document: str) -> Session:
-        session = self._sessions.pop(document, None) or Session(self.model)
-        self._sessions[document] = session
-        if len(self._sessions) > SESSIONS:
-            self._sessions.popitem(last=False)
-        return session
 
     def _new_text(self, prompt: HealedPrompt, ids: Sequence[int]) -> str:
         """Return what the ids say beyond the piece of the prompt that was taken back."""
@@ -175,6 +165,8 @@ class Completer:
             tokens=last_tokens(known.tokens, len(remains)),
             charge=Charge(joules=0.0, joules_full=0.0, source=known.charge.source),
             timings_ms=Timings(total, total, total),
+            prompt_tokens=0,
+            reused_tokens=0,
             cached=True,
         )
 

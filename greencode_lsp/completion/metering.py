@@ -57,5 +57,5 @@ def measure(model: EarlyExitModel, meter: Meter, progress: Callable[[int, int], 
 def machine_key(name: str, model: EarlyExitModel, meter: Meter) -> str:
     """Name everything that the costs depend on."""
     backbone = model.backbone
-    parts = (name, len(model.segments[0]), backbone.device, backbone.dtype, torch.get_num_threads())
+    parts = (name, len(model.segments[0]), backbone.device, backbone.description, torch.get_num_threads())
     return " ".join(map(str, (*parts, torch.__version__, platform.processor(), platform.node(), meter.detail)))

@@ -1,18 +1,18 @@
 """The prompt: the text before the cursor, cut at the left so that it fits a token budget.
 
-The cut falls on lines whose number is a multiple of `CUT_EVERY_LINES`, so that it stays where it is while a person
-types, and a session can keep everything it has computed (a cut that slides by a line invalidates all of it).
+Of the lines at which the prompt may begin, the one whose content has the smallest hash is taken. So the cut stays where
+it is while a person types below it, and also when lines are added or removed above it or in the middle: a session can
+then keep everything it has computed (a cut that slides by a line invalidates all of it).
 """
 
-from bisect import bisect_left
+import zlib
+from bisect import bisect_left, bisect_right
 
 from greencode_lsp.completion.lines import line_starts
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 
-CUT_EVERY_LINES = 32
-
-CUT_EVERY_LINES_AT_LEAST = 4
-"""Lines are cut at multiples of this where 32 of them exceed the budget."""
+HASHED_LINES = 4
+"""Lines that a place's hash is of: a single one, such as a closing brace, is often not the only one of its kind."""
 
 CUT_EVERY_CHARACTERS = 512
 """Where a single line exceeds the budget, it is cut at multiples of this."""
@@ -25,22 +25,29 @@ SEAM_TOKENS = 4
 
 
 def fit_prompt(prefix: str, budget: int, tokenizer: CodeTokenizer) -> list[int]:
-    """Return the token ids of as much of the end of `prefix` as fits into `budget` tokens."""
+    """Return the token ids of as much of the end of `prefix` as fits into `budget` tokens, but at least half of it."""
     oldest = max(len(prefix) - budget * CHARACTERS_PER_TOKEN, 0)
-    cuts = cut_points(prefix, oldest)
-    first = cuts[0]
-    ids, offsets = tokenizer.encode_with_offsets(prefix[first:])
-    if len(ids) <= budget:
+    ids, offsets = tokenizer.encode_with_offsets(prefix[oldest:])
+    if oldest == 0 and len(ids) <= budget:
         return ids
-    for cut in cuts[1:]:
-        if len(ids) - bisect_left(offsets, cut - first) + SEAM_TOKENS <= budget:
-            return tokenizer.encode(prefix[cut:])[-budget:]
-    return ids[-budget:]  # nothing to cut at fits: text without any structure
+    # Cuts between these two leave at most the budget and at least half of it.
+    first = oldest + offsets[max(len(ids) - budget + SEAM_TOKENS, 0)]
+    last = oldest + offsets[max(len(ids) - budget // 2, 0)]
+    cut = choose_cut(prefix, first, last)
+    return ids[-budget:] if cut is None else tokenizer.encode(prefix[cut:])[-budget:]
 
 
-def cut_points(prefix: str, oldest: int) -> list[int]:
-    """Return offsets from `oldest` on where the prompt may begin, best first: rare cuts before more frequent ones."""
+def choose_cut(prefix: str, first: int, last: int) -> int | None:
+    """Return the offset from `first` to `last` at which the prompt begins; None in text without any structure."""
     starts = line_starts(prefix)
-    cuts = [start for every in (CUT_EVERY_LINES, CUT_EVERY_LINES_AT_LEAST, 1) for start in starts[::every]]
-    cuts += range(starts[-1], len(prefix), CUT_EVERY_CHARACTERS)
-    return [cut for cut in cuts if oldest <= cut < len(prefix)] or [oldest]
+    lines = range(bisect_left(starts, first), bisect_right(starts, last))
+    if lines:
+        return starts[min(lines, key=lambda line: content_hash(prefix, starts[line : line + HASHED_LINES + 1]))]
+    line = starts[bisect_left(starts, first) - 1]
+    cut = line + -(-(first - line) // CUT_EVERY_CHARACTERS) * CUT_EVERY_CHARACTERS
+    return cut if cut <= last else None
+
+
+def content_hash(prefix: str, starts: list[int]) -> int:
+    """Return a number that depends on the text between these offsets only; the same in every process."""
+    return zlib.crc32(prefix[starts[0] : starts[-1]].encode("utf-8", errors="replace"))

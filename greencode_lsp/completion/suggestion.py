@@ -57,6 +57,7 @@ class Suggestion:
     """A text to show at the cursor in place of the `replaces` characters behind it, and what it took.
 
     The text is empty where nothing is worth showing. `generated_tokens` also counts those that were cut off again.
+    Of the prompt, `prompt_tokens` were computed and `reused_tokens` were still in the session; both 0 when cached.
     """
 
     id: str
@@ -70,5 +71,6 @@ class Suggestion:
     profile: str
     charge: Charge
     timings_ms: Timings
+    prompt_tokens: int
     reused_tokens: int
     cached: bool

@@ -58,6 +58,10 @@ class CodeTokenizer:
             for id in range(size)
         ]
 
+    def token_id(self, token: str) -> int | None:
+        """Return the id of a token by the name it has in the vocabulary, or None where there is none."""
+        return self._tokenizer.token_to_id(token)
+
     @cached_property
     def special_ids(self) -> frozenset[int]:
         """Ids that stand for no text."""

@@ -20,6 +20,8 @@ def energy_payload(uri: str, suggestion: Suggestion, today: DayTotals, factor: G
         "joulesFull": suggestion.charge.joules_full,
         "source": suggestion.charge.source,
         "tokens": suggestion.generated_tokens,
+        "promptTokens": suggestion.prompt_tokens,
+        "reusedTokens": suggestion.reused_tokens,
         "meanExitLayer": suggestion.mean_exit_layer,
         "layers": suggestion.layers,
         "latencyMs": suggestion.timings_ms.total,

@@ -1,6 +1,6 @@
 import pytest
 
-from greencode_lsp.completion.prompt import CUT_EVERY_LINES, fit_prompt
+from greencode_lsp.completion.prompt import fit_prompt
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 
 SOURCE = "".join(f"def function_{index}(value):\n    return value + {index}\n\n\n" for index in range(400))
@@ -20,7 +20,7 @@ def test_a_long_text_is_cut_at_a_line_start_within_the_budget(tokenizer):
     text = tokenizer.decode(ids)
     assert 300 < len(ids) <= 600
     assert SOURCE.endswith(text)
-    assert SOURCE[: -len(text)].count("\n") % CUT_EVERY_LINES == 0
+    assert SOURCE[: -len(text)].endswith("\n")
 
 
 def test_the_cut_stays_while_a_person_types(tokenizer):
@@ -34,6 +34,15 @@ def test_the_cut_stays_while_a_person_types(tokenizer):
         before = now
     assert moved <= 2
     assert kept > 290
+
+
+def test_the_cut_survives_edits_above_it_and_below_it(tokenizer):
+    lines = SOURCE.splitlines(keepends=True)
+    before = fit_prompt(SOURCE, 600, tokenizer)
+    above = "".join([*lines[:40], "inserted = 1\n", "and = 2\n", *lines[40:]])
+    assert fit_prompt(above, 600, tokenizer) == before
+    below = "".join([*lines[:-20], "inserted = 1\n", *lines[-20:]])
+    assert fit_prompt(below, 600, tokenizer)[:200] == before[:200]
 
 
 @pytest.mark.parametrize("text", ["x" * 50_000, "x = [" + "1, " * 20_000, "\n" * 9000 + "a", "word " * 9000 + "\nend"])

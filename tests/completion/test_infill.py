@@ -1,0 +1,142 @@
+import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from greencode_lsp.completion.infill import FORMATS, NO_INFILL, InfillTemplate, find_template, fit_suffix, infill_prompt
+from greencode_lsp.completion.tokenizer import CodeTokenizer, TokenizerError
+
+QWEN = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
+STARCODER = ("<fim_prefix>", "<fim_suffix>", "<fim_middle>")
+DEEPSEEK = ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>")  # noqa: RUF001
+CODELLAMA = ("▁<PRE>", "▁<SUF>", "▁<MID>")
+
+SUFFIX = "".join(f"    value_{index} = {index}\n" for index in range(200))
+
+
+def byte_level(*special: str, begin: str | None = None) -> CodeTokenizer:
+    """A tokenizer with one token per byte."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    plain = Tokenizer(models.BPE({character: id for id, character in enumerate(alphabet)}, []))
+    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    plain.decoder = decoders.ByteLevel()
+    added = [*special, begin] if begin else special
+    plain.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in added])
+    if begin:
+        opening = [(begin, plain.token_to_id(begin))]
+        plain.post_processor = processors.TemplateProcessing(single=f"{begin} $A", special_tokens=opening)
+    return CodeTokenizer(plain)
+
+
+def sentence_piece(*special: str) -> CodeTokenizer:
+    """A tokenizer with one token per character, which puts a space in front of every text, as Llama 2's does."""
+    characters = ["<unk>", "▁", "☺", "\n", *"abcdefghijklmnopqrstuvwxyz():=_0123456789"]
+    plain = Tokenizer(models.BPE({character: id for id, character in enumerate(characters)}, [], unk_token="<unk>"))
+    plain.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    plain.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse()])
+    plain.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in ("<s>", *special)])
+    opening = [("<s>", plain.token_to_id("<s>"))]
+    plain.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=opening)
+    return CodeTokenizer(plain)
+
+
+def written(tokenizer: CodeTokenizer, ids: list[int]) -> str:
+    """A prompt as text, with its markers."""
+    return b"".join(tokenizer.token_bytes[id] for id in ids).decode()
+
+
+def template_of(tokenizer: CodeTokenizer, name: str | None = None) -> InfillTemplate:
+    template = find_template(tokenizer, name)
+    assert template is not None
+    return template
+
+
+def prompt_of(tokenizer: CodeTokenizer, prefix: str, suffix: str) -> list[int]:
+    template = template_of(tokenizer)
+    return infill_prompt(template, tokenizer.encode(prefix), fit_suffix(template, suffix, 400, tokenizer))
+
+
+def test_qwen_reads_the_prefix_first():
+    tokenizer = byte_level(*QWEN)
+    prompt = written(tokenizer, prompt_of(tokenizer, "a = ", "\nb"))
+    assert prompt == "<|fim_prefix|>a = <|fim_suffix|>\nb<|fim_middle|>"
+
+
+def test_deepseek_has_its_hole_between_prefix_and_suffix_and_its_first_token_once():
+    tokenizer = byte_level(*DEEPSEEK, begin="<bos>")
+    prompt = written(tokenizer, prompt_of(tokenizer, "a = ", "\nb"))
+    assert prompt == "<bos><｜fim▁begin｜>a = <｜fim▁hole｜>\nb<｜fim▁end｜>"  # noqa: RUF001
+
+
+def test_starcoder_reads_the_suffix_first_so_that_typing_only_adds_at_the_end():
+    tokenizer = byte_level(*STARCODER)
+    before, after = prompt_of(tokenizer, "a = ", "\nb"), prompt_of(tokenizer, "a = f", "\nb")
+    assert written(tokenizer, before) == "<fim_prefix><fim_suffix>\nb<fim_middle>a = "
+    assert after[:-1] == before
+
+
+def test_code_llama_gets_no_space_before_its_suffix():
+    tokenizer = sentence_piece(*CODELLAMA)
+    prompt = "".join(tokenizer.token_bytes[id].decode() for id in prompt_of(tokenizer, "a = ", "b\nc"))
+    assert prompt == "<s>▁<PRE>▁<SUF>b\nc▁<MID> a = "
+
+
+def test_code_llama_counts_its_suffix_without_the_guard():
+    tokenizer = sentence_piece(*CODELLAMA)
+    template = template_of(tokenizer)
+    assert tokenizer.decode(fit_suffix(template, "ab\ncd\nef\n", 24, tokenizer)) == "ab\ncd\n"
+
+
+@pytest.mark.parametrize("markers", [(), QWEN[:2], (*STARCODER[:2], QWEN[2])])
+def test_a_tokenizer_without_all_three_markers_has_no_template(markers):
+    assert find_template(byte_level(*markers)) is None
+
+
+def test_a_bundle_may_say_that_its_model_was_not_trained_for_it():
+    assert find_template(byte_level(*QWEN), NO_INFILL) is None
+
+
+def test_a_bundle_may_name_the_format():
+    tokenizer = byte_level(*QWEN, *STARCODER)
+    assert template_of(tokenizer, "starcoder2").prefix == tokenizer.token_id("<fim_prefix>")
+    with pytest.raises(TokenizerError, match="no tokens of the infill format 'codellama'"):
+        find_template(tokenizer, "codellama")
+    with pytest.raises(TokenizerError, match=r"unknown infill format 'gpt'; use one of: qwen2.5-coder, .*, none"):
+        find_template(tokenizer, "gpt")
+
+
+def test_the_middle_ends_with_any_marker_and_with_the_ends_that_the_tokenizer_has():
+    tokenizer = byte_level(*STARCODER, "<file_sep>")
+    ends = {tokenizer.token_id(token) for token in (*STARCODER, "<file_sep>")}
+    assert template_of(tokenizer).ends == ends
+
+
+@pytest.mark.parametrize("budget", [100, 200, 401, 1000])
+def test_a_long_suffix_is_cut_at_a_line_end_within_a_quarter_of_the_prompt(budget):
+    tokenizer = byte_level(*STARCODER)
+    ids = fit_suffix(template_of(tokenizer), SUFFIX, budget, tokenizer)
+    text = tokenizer.decode(ids)
+    assert SUFFIX.startswith(text)
+    assert text.endswith("\n")
+    following = SUFFIX[len(text) :].split("\n")[0] + "\n"
+    assert len(ids) <= budget // 4 < len(ids) + len(following)
+
+
+def test_a_short_suffix_is_taken_whole():
+    tokenizer = byte_level(*STARCODER, begin="<bos>")
+    ids = fit_suffix(template_of(tokenizer), ")\nb", 100, tokenizer)
+    assert written(tokenizer, ids) == ")\nb"
+
+
+@pytest.mark.parametrize(("budget", "text"), [(40, "x" * 10), (3, ""), (0, "")])
+def test_a_first_line_that_is_too_long_is_cut_where_the_budget_ends(budget, text):
+    tokenizer = byte_level(*STARCODER)
+    assert tokenizer.decode(fit_suffix(template_of(tokenizer), "x" * 5000, budget, tokenizer)) == text
+
+
+def test_a_suffix_with_carriage_returns_is_cut_behind_both():
+    tokenizer = byte_level(*STARCODER)
+    assert tokenizer.decode(fit_suffix(template_of(tokenizer), "ab\r\ncdefgh\r\n", 24, tokenizer)) == "ab\r\n"
+
+
+def test_every_format_has_markers_of_its_own():
+    markers = [marker for format in FORMATS.values() for marker in (format.prefix, format.suffix, format.middle)]
+    assert len(set(markers)) == len(markers)
