@@ -1,0 +1,1 @@
+"""Quality, speed and energy, measured. The server never imports this."""

@@ -1,0 +1,1 @@
+"""Speed and energy beside peers, under typing, and segment by segment: what `greencode bench` runs."""
