@@ -55,7 +55,7 @@ def decode(
         where = choose_device(device)
         meter = choose_meter(probe_meters(where))
         gauge = Gauge(meter)
-        profiles = [resolve_profile(name, completer.exits) for name in dict.fromkeys(profile or ["full"])]
+        profiles = [resolve_profile(name, completer.policy) for name in dict.fromkeys(profile or ["full"])]
         engines: list[Engine] = [OwnEngine(completer.model, each, gauge) for each in profiles]
         folder = load_folder(find_bundle(model))
         for done, name in enumerate(peers):

@@ -26,6 +26,7 @@ from greencode_lsp.engine import (
     Request,
     generate,
 )
+from greencode_lsp.policy import BundlePolicy
 
 PROMPT_TOKENS = 1024
 
@@ -43,8 +44,10 @@ class Completer:
         tokenizer: CodeTokenizer,
         attribution: Attribution,
         ledger: Ledger | NullLedger,
+        policy: BundlePolicy | None = None,
     ) -> None:
         self.name, self.model, self.tokenizer = name, model, tokenizer
+        self.policy = policy or BundlePolicy(self.exits)
         self.attribution, self.ledger = attribution, ledger
         self._healer = TokenHealer(tokenizer)
         self._sessions = SessionPool(model)
@@ -61,10 +64,11 @@ class Completer:
         Raises `ProfileError`, and `EngineError` when the computation fails; both leave the completer usable.
         """
         started = time.perf_counter()
-        profile = resolve_profile(request.profile, self.exits)
+        profile = resolve_profile(request.profile, self.policy, request.max_quality_loss)
         if not is_source_text(request.prefix, request.suffix):
             return None
-        scope = f"{request.document}\0{profile.name}\0{request.max_tokens}\0{request.multiline}"
+        how = (request.document, profile.name, request.max_quality_loss, request.max_tokens, request.multiline)
+        scope = "\0".join(map(str, how))
         if known := self._cache.get(scope, request.prefix, request.suffix):
             suggestion = self._from_cache(*known, started)
         else:

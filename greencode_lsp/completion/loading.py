@@ -1,5 +1,8 @@
 """From a bundle to a completer that is ready to work."""
 
+import logging
+from pathlib import Path
+
 import torch
 
 from greencode_lsp.completion.completer import Completer
@@ -7,9 +10,14 @@ from greencode_lsp.completion.metering import cost_table
 from greencode_lsp.completion.suggestion import LoadOptions, Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_meters
-from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Session, generate, load_runner
-from greencode_lsp.models import Progress, find_bundle, is_cached, load_folder, pull
+from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, Session, generate, load_runner
+from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
+from greencode_lsp.engine.identity import weights_identity
+from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
 from greencode_lsp.paths import cache_folder
+from greencode_lsp.policy import load_bundle_policy
+
+log = logging.getLogger(__name__)
 
 
 def load_completer(options: LoadOptions, report: Report = lambda stage, done, total: None) -> Completer:
@@ -25,14 +33,27 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     if options.threads > 0:
         torch.set_num_threads(options.threads)
     report("loading", 0, 1)
-    model = EarlyExitModel(load_runner(folder, device, cache_folder() / "packed"), bundle.exits)
+    runner = load_runner(folder, device, cache_folder() / "packed")
+    model = EarlyExitModel(runner, bundle.exits, load_heads(bundle, folder, runner))
     warm_up(model)
     tokenizer = CodeTokenizer.load(folder)
     meter = choose_meter(probe_meters(device))
     table = cost_table(
         bundle.name, model, meter, cache_folder() / "costs", lambda done, total: report("measuring energy", done, total)
     )
-    return Completer(bundle.name, model, tokenizer, Attribution(table, meter), open_ledger())
+    policy = load_bundle_policy(bundle.folder, bundle.exits, model.backbone.shape.hidden_size)
+    if policy.problem:
+        log.warning("%s", policy.problem)
+    return Completer(bundle.name, model, tokenizer, Attribution(table, meter), open_ledger(), policy)
+
+
+def load_heads(bundle: Bundle, folder: Path, runner: Runner) -> dict[int, ExitHead]:
+    """Return the trained heads of the bundle's exits, none where it ships none; raise `EngineError` in one line."""
+    path = bundle.folder / EXITS_FILE
+    if not path.is_file():
+        return {}
+    heads = load_exits(path, runner.shape, weights_identity(folder), runner.device, runner.dtype)
+    return matching_heads(heads, bundle.exits, path)
 
 
 def warm_up(model: EarlyExitModel) -> None:

@@ -48,7 +48,7 @@ def measure(model: EarlyExitModel, meter: Meter, progress: Callable[[int, int], 
 
     @torch.inference_mode()
     def run_head(rows: int) -> None:
-        model.read(0, hidden[:rows]).sum().item()
+        model.most_likely(model.last, hidden[:rows])[0].item()
 
     window = WINDOW_SECONDS[meter.source]
     return calibrate(run_layers, len(model.segments[0]), run_head, meter, window, progress=progress)

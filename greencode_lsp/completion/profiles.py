@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from greencode_lsp.errors import UserError
-from greencode_lsp.policy import FixedExit, NeverExit, Policy
+from greencode_lsp.policy import Bound, BundlePolicy, FixedExit, NeverExit, Policy
 
 PROFILES = ("full", "exact", "balanced", "eco", "auto")
 
@@ -22,20 +22,57 @@ class Profile:
     verify: bool = False
 
 
-def resolve_profile(name: str, exits: tuple[int, ...]) -> Profile:
-    """Return the profile of that name for a bundle with these exits; raise `ProfileError` in one line.
+def resolve_profile(name: str, bundle: BundlePolicy, max_loss: float | None = None) -> Profile:
+    """Return the profile of that name for what the bundle offers; raise `ProfileError` in one line.
 
-    `auto` takes the best that the bundle offers. Without calibrated exits that is full depth.
+    `max_loss` is the share of full depth's right tokens that `balanced` may lose, where the user has set it. `auto` is
+    `balanced` where that exits at all, and full depth otherwise.
     """
     match name:
-        case "full" | "auto":
+        case "full":
             return Profile("full", NeverExit)
         case "exact":
-            return Profile("exact", (lambda: FixedExit(exits[-1])) if exits else NeverExit, verify=True)
+            return Profile("exact", drafting_policy(bundle), verify=True)
         case "balanced" | "eco":
-            raise ProfileError(
-                f"profile {name!r} needs exits with a calibrated policy, which this bundle does not have yet; "
-                "use full, exact or auto"
-            )
+            return calibrated_profile(name, bundle, max_loss)
+        case "auto":
+            try:
+                balanced = calibrated_profile("balanced", bundle, max_loss)
+            except ProfileError:
+                return Profile("full", NeverExit)
+            return Profile("full", NeverExit) if balanced.make_policy is NeverExit else balanced
         case _:
             raise ProfileError(f"unknown profile {name!r}; there are: {', '.join(PROFILES)}")
+
+
+def calibrated_profile(name: str, bundle: BundlePolicy, max_loss: float | None) -> Profile:
+    """Exit by the bundle's policy, at the threshold that was proven to keep the profile's bound on the loss."""
+    network, calibration = bundle.network, bundle.calibration
+    if network is None or calibration is None:
+        why = bundle.problem or "it needs exits with a calibrated policy, which this bundle does not have yet"
+        raise ProfileError(f"profile {name!r} cannot be used: {why}; use full, exact or auto")
+    loss = max_loss if name == "balanced" and max_loss is not None else calibration.profiles.get(name)
+    bound: Bound | None = None if loss is None else calibration.bound(loss)
+    if bound is None or bound.threshold is None:
+        return Profile(name, NeverExit)
+    return learned(name, bundle, bound.threshold)
+
+
+def drafting_policy(bundle: BundlePolicy) -> Callable[[], Policy]:
+    """Draft where the bundle's policy is sure enough for that to pay; without one, at the last exit."""
+    calibration = bundle.calibration
+    if bundle.network is not None and calibration is not None and calibration.drafting_threshold is not None:
+        return learned("exact", bundle, calibration.drafting_threshold).make_policy
+    if not bundle.exits:
+        return NeverExit
+    deepest = bundle.exits[-1]
+    return lambda: FixedExit(deepest)
+
+
+def learned(name: str, bundle: BundlePolicy, threshold: float) -> Profile:
+    """Return a profile that exits by the bundle's policy at a threshold."""
+    from greencode_lsp.policy.learned import LearnedPolicy
+
+    network = bundle.network
+    assert network is not None
+    return Profile(name, lambda: LearnedPolicy(network, threshold))

@@ -24,6 +24,8 @@ class CompletionRequest:
 
     `document` names the document among all that are open (only to keep their sessions apart), `prefix` and `suffix`
     are all of its text before and behind the cursor. `multiline` is "auto", "always" or "never".
+    `max_quality_loss` is the share of full depth's right tokens that the profile `balanced` may lose; None leaves that
+    to the bundle.
     """
 
     document: str
@@ -32,6 +34,7 @@ class CompletionRequest:
     profile: str = "auto"
     max_tokens: int = 48
     multiline: str = "auto"
+    max_quality_loss: float | None = None
     cancelled: Callable[[], bool] = lambda: False
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from greencode_lsp.engine.adapters import load_adapters, merge_adapters
 from greencode_lsp.engine.architecture import (
     Architecture,
     Layer,
@@ -22,7 +23,10 @@ from greencode_lsp.engine.architecture import (
 )
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.checkpoint import Checkpoint
+from greencode_lsp.engine.errors import NumericalError
+from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.families import family_of
+from greencode_lsp.engine.identity import weights_identity
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
@@ -51,7 +55,6 @@ class Backbone:
     def __init__(self, shape: Architecture, weights: Weights) -> None:
         self.shape, self.weights = shape, weights
         self._group = shape.heads // shape.kv_heads
-        self._activation = ACTIVATIONS[shape.activation]
 
     @property
     def device(self) -> torch.device:
@@ -111,20 +114,32 @@ class Backbone:
         return hidden
 
     def _run_layer(self, layer: Layer, hidden: Tensor, rows: Rows, keys: Tensor, values: Tensor) -> Tensor:
-        attended = hidden + self._attend(layer, self._normalise(hidden, layer.attention_norm), rows, keys, values)
+        attended = hidden + self._attend(layer, normalise(self.shape, hidden, layer.attention_norm), rows, keys, values)
         mlp_reads = hidden if self.shape.parallel_residual else attended
-        return attended + self._mlp(layer, self._normalise(mlp_reads, layer.mlp_norm))
+        return attended + run_mlp(self.shape, layer, mlp_reads)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""
-        return apply(self.weights.head, self._normalise(hidden, self.weights.final_norm))
+        return apply(self.weights.head, normalise(self.shape, hidden, self.weights.final_norm))
+
+    def reader(self, head: ExitHead | None = None) -> "PlainReader":
+        """Return what reads hidden states, through an exit's own head or as full depth does."""
+        return PlainReader(self, head)
+
+    def exit_logits(self, head: ExitHead, hidden: Tensor) -> Tensor:
+        """Read an exit's hidden states [rows, hidden] through its own translator and norm: [rows, vocabulary]."""
+        return apply(self.weights.head, normalise(self.shape, self.translate(head, hidden), head.norm))
+
+    def translate(self, head: ExitHead, hidden: Tensor) -> Tensor:
+        """Return what an exit's translator makes of hidden states [rows, hidden], before its norm."""
+        return translate(self.shape, head, hidden)
 
     def _attend(self, layer: Layer, hidden: Tensor, rows: Rows, keys: Tensor, values: Tensor) -> Tensor:
         shape, count = self.shape, hidden.shape[0]
         fused = apply(layer.qkv, hidden).view(count, shape.heads + 2 * shape.kv_heads, shape.head_size)
         queries, key, value = torch.split(fused, [shape.heads, shape.kv_heads, shape.kv_heads], dim=1)
         if layer.query_norm is not None and layer.key_norm is not None:
-            queries, key = self._normalise(queries, layer.query_norm), self._normalise(key, layer.key_norm)
+            queries, key = normalise(self.shape, queries, layer.query_norm), normalise(self.shape, key, layer.key_norm)
         if rows.rotary is not None:
             queries, key = rotate(queries, *rows.rotary), rotate(key, *rows.rotary)
         keys[:, rows.start : rows.end] = key.transpose(0, 1)
@@ -140,29 +155,57 @@ class Backbone:
         attended = attended.view(shape.kv_heads, self._group, count, shape.head_size).permute(2, 0, 1, 3)
         return apply(layer.attention_out, attended.reshape(count, shape.heads * shape.head_size))
 
-    def _mlp(self, layer: Layer, hidden: Tensor) -> Tensor:
-        inner = apply(layer.mlp_in, hidden)
-        if self.shape.gated:
-            gate, up = inner.chunk(2, dim=-1)
-            inner = self._activation(gate) * up
-        else:
-            inner = self._activation(inner)
-        return apply(layer.mlp_out, inner)
-
-    def _normalise(self, hidden: Tensor, norm: Norm) -> Tensor:
-        size, epsilon = norm.weight.shape, self.shape.norm_epsilon
-        if self.shape.norm == "rms":
-            return functional.rms_norm(hidden, size, norm.weight, epsilon)
-        return functional.layer_norm(hidden, size, norm.weight, norm.bias, epsilon)
-
     def _causal_mask(self, start: int, count: int) -> Tensor:
         mask = torch.full((count, start + count), -torch.inf, dtype=self.dtype, device=self.device)
         return mask.triu(diagonal=start + 1).repeat(self._group, 1)
 
 
+class PlainReader:
+    """Reads hidden states behind one exit, or behind the last layer."""
+
+    def __init__(self, backbone: Backbone, head: ExitHead | None) -> None:
+        self._backbone, self._head = backbone, head
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return the logits [rows, vocabulary] of hidden states [rows, hidden]."""
+        return self._backbone.logits(hidden) if self._head is None else self._backbone.exit_logits(self._head, hidden)
+
+    def most_likely(self, hidden: Tensor) -> Tensor:
+        """Return the ids [rows] of the most likely tokens; raise `NumericalError` where a logit is NaN."""
+        largest, ids = self.logits(hidden).max(dim=-1)
+        if bool(largest.isnan().any()):
+            raise NumericalError("a logit is NaN")
+        return ids
+
+
 def apply(linear: Linear, hidden: Tensor) -> Tensor:
     """Apply an affine map to hidden [rows, in], giving [rows, out]."""
     return functional.linear(hidden, linear.weight, linear.bias)
+
+
+def normalise(shape: Architecture, hidden: Tensor, norm: Norm) -> Tensor:
+    """Normalise the last dimension of hidden [..., size] as the model's family does."""
+    size = norm.weight.shape
+    if shape.norm == "rms":
+        return functional.rms_norm(hidden, size, norm.weight, shape.norm_epsilon)
+    return functional.layer_norm(hidden, size, norm.weight, norm.bias, shape.norm_epsilon)
+
+
+def run_mlp(shape: Architecture, layer: Layer | Translator, hidden: Tensor) -> Tensor:
+    """Return what an MLP adds to hidden [..., hidden], its norm included."""
+    inner = apply(layer.mlp_in, normalise(shape, hidden, layer.mlp_norm))
+    activation = ACTIVATIONS[shape.activation]
+    if shape.gated:
+        gate, up = inner.chunk(2, dim=-1)
+        inner = activation(gate) * up
+    else:
+        inner = activation(inner)
+    return apply(layer.mlp_out, inner)
+
+
+def translate(shape: Architecture, head: ExitHead, hidden: Tensor) -> Tensor:
+    """Return what an exit's translator makes of hidden [..., hidden]; without one, hidden itself."""
+    return hidden if head.translator is None else hidden + run_mlp(shape, head.translator, hidden)
 
 
 def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -177,9 +220,17 @@ def rotate(heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((turned, rest), dim=-1) if rest.shape[-1] else turned
 
 
-def load_backbone(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Backbone:
-    """Load the model of a Hugging Face style folder; raise `EngineError` in one line when it cannot be run."""
+def load_backbone(
+    folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32, adapters: Path | None = None
+) -> Backbone:
+    """Load the model of a Hugging Face style folder; raise `EngineError` in one line when it cannot be run.
+
+    `adapters` is a file of changes to its layers, made by training and merged here.
+    """
     checkpoint = Checkpoint(folder, torch.device(device), dtype)
     family = family_of(checkpoint.config)
     shape = family.read_architecture(checkpoint.config)
-    return Backbone(shape, family.read_weights(checkpoint, checkpoint.config, shape))
+    weights = family.read_weights(checkpoint, checkpoint.config, shape)
+    if adapters is not None:
+        weights = merge_adapters(weights, load_adapters(adapters, shape, weights_identity(folder)))
+    return Backbone(shape, weights)

@@ -1,9 +1,8 @@
 """Greedy decoding with exits: as the policy says, or with exits as drafts that the deep layers verify."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -82,10 +81,10 @@ class _Decoding:
 
     def _step(self) -> Finish | None:
         """Decode one token at the depth the policy likes."""
-        reading, _, verdict = self._advance(self.request.policy)
+        reading, hidden, verdict = self._advance(self.request.policy)
         if verdict is Verdict.STOP:
             return Finish.GAVE_UP
-        token = Token(self._choose(reading.logits(), self.tokens), reading.exit_layer)
+        token = Token(self._choose(reading, hidden[-1:], self.tokens), reading.exit_layer)
         return self._accept(token) or self._feed(token)
 
     def _verified_step(self) -> Finish | None:
@@ -98,7 +97,7 @@ class _Decoding:
         reading, hidden, verdict = self._advance(self.request.policy if self.draft_limit else NeverExit())
         # Giving up would change the text, so on STOP the rest of the depth decides.
         if verdict is Verdict.EXIT and reading.exit_index < self.model.last:
-            draft = self._choose(reading.logits(), [*self.tokens, *self.drafts])
+            draft = self._choose(reading, hidden[-1:], [*self.tokens, *self.drafts])
             self.drafts.append(Token(draft, reading.exit_layer))
             if self._may_draft_on():
                 return self._feed(self.drafts[-1])
@@ -123,9 +122,9 @@ class _Decoding:
         drafts, self.drafts = self.drafts, []
         sure = len(self.session.tokens) - (len(hidden) - 1)  # tokens fed before the first draft
         agreed, index, right, finish = 0, 0, True, None
-        token = Token(0, 0)
-        for index, logits in enumerate(self._read(self.model.last, hidden)):
-            token = Token(self._choose(logits, self.tokens), self.model.layers)
+        token, choices = Token(0, 0), self._choices(hidden)
+        for index in range(len(hidden)):
+            token = Token(next(choices), self.model.layers)
             right = index < len(drafts) and drafts[index].id == token.id
             if right:
                 agreed, token = agreed + 1, drafts[index]
@@ -166,18 +165,40 @@ class _Decoding:
         return self.session.run(segment, before_chunk)
 
     def _reading(self, segment: int, hidden: Tensor) -> Reading:
-        logits = cache(lambda: self._read(segment, hidden)[0])  # a policy that reads them shares them with the token
-        return Reading(segment, self.model.depth(segment), hidden[0], logits)
+        return Reading(segment, self.model.depth(segment), hidden[0], _Logits(lambda: self._read(segment, hidden)[0]))
 
     def _read(self, segment: int, hidden: Tensor) -> Tensor:
         self.work.head_runs[len(hidden)] += 1
         return self.model.read(segment, hidden)
 
-    def _choose(self, logits: Tensor, before: Sequence[Token]) -> int:
-        allowed = self.request.allowed([token.id for token in before])
-        if allowed is None:
-            return int(logits.argmax())
-        return int(allowed[logits[allowed].argmax()])
+    def _most_likely(self, segment: int, hidden: Tensor) -> list[int]:
+        self.work.head_runs[len(hidden)] += 1
+        ids: list[int] = self.model.most_likely(segment, hidden).tolist()
+        return ids
+
+    def _choose(self, reading: Reading, hidden: Tensor, before: Sequence[Token]) -> int:
+        """Choose the token behind the exit where a row, hidden [1, hidden], stopped."""
+        allowed = self._allowed(before)
+        if allowed is not None:
+            return best_of(allowed, reading.logits())
+        if isinstance(reading.logits, _Logits) and reading.logits.known is not None:
+            return int(reading.logits.known.argmax())  # the policy has paid for them
+        return self._most_likely(reading.exit_index, hidden)[0]
+
+    def _choices(self, hidden: Tensor) -> Iterator[int]:
+        """Yield what full depth says behind each row of final states, as long as the tokens before it stand."""
+        last, free = self.model.last, None
+        for index in range(len(hidden)):
+            allowed = self._allowed(self.tokens)
+            if allowed is not None:
+                yield best_of(allowed, self._read(last, hidden[index : index + 1])[0])
+                continue
+            if free is None:
+                free = self._most_likely(last, hidden[index:])
+            yield free[index - len(hidden)]
+
+    def _allowed(self, before: Sequence[Token]) -> Tensor | None:
+        return self.request.allowed([token.id for token in before])
 
     def _accept(self, token: Token) -> Finish | None:
         """Make a token part of the text, and say so if the text ends with it."""
@@ -200,6 +221,24 @@ class _Decoding:
             return Finish.CONTEXT_FULL
         self.session.feed([token.id])
         return None
+
+
+class _Logits:
+    """The logits [vocabulary] behind an exit: read when a policy asks for them, and then known."""
+
+    def __init__(self, read: Callable[[], Tensor]) -> None:
+        self._read = read
+        self.known: Tensor | None = None
+
+    def __call__(self) -> Tensor:
+        if self.known is None:
+            self.known = self._read()
+        return self.known
+
+
+def best_of(allowed: Tensor, logits: Tensor) -> int:
+    """Return the most likely of the allowed ids, given logits [vocabulary]."""
+    return int(allowed[logits[allowed].argmax()])
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

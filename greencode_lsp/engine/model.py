@@ -1,10 +1,12 @@
 """A backbone cut at its exits: what runs between two exits, and how each exit is read."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 from torch import Tensor
 
 from greencode_lsp.engine.errors import EngineError
+from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.runner import Runner
 
 
@@ -13,15 +15,21 @@ class EarlyExitModel:
 
     `exits` are depths counted in layers done, 1-based: exit 12 of 30 lies behind the twelfth layer.
     Segment `s` runs the layers between exit `s - 1` and exit `s`; the last segment ends at full depth.
+    `heads` are those of exits that were trained; an exit without one is read as full depth is.
     """
 
-    def __init__(self, backbone: Runner, exits: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, backbone: Runner, exits: tuple[int, ...] = (), heads: Mapping[int, ExitHead] | None = None
+    ) -> None:
         layers = backbone.shape.layers
         bounds = (0, *exits, layers)
         if any(low >= high for low, high in pairwise(bounds)):
             raise EngineError(f"exits {list(exits)} must rise strictly and lie between 1 and {layers - 1}")
-        self.backbone = backbone
+        self.backbone, self.heads = backbone, dict(heads or {})
+        if strangers := sorted(self.heads.keys() - set(exits)):
+            raise EngineError(f"there are heads for exits {strangers}, and the model's exits are {list(exits)}")
         self.segments = tuple(range(low, high) for low, high in pairwise(bounds))
+        self._readers = tuple(backbone.reader(self.heads.get(segment.stop)) for segment in self.segments)
 
     @property
     def layers(self) -> int:
@@ -39,4 +47,11 @@ class EarlyExitModel:
 
     def read(self, segment: int, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden] that leave this segment."""
-        return self.backbone.logits(hidden)
+        return self._readers[segment].logits(hidden)
+
+    def most_likely(self, segment: int, hidden: Tensor) -> Tensor:
+        """Return the most likely tokens [rows] behind hidden states [rows, hidden] that leave this segment.
+
+        Cheaper than the logits. Raises `NumericalError` where no logit is a number.
+        """
+        return self._readers[segment].most_likely(hidden)

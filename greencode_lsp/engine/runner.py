@@ -10,9 +10,21 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture
 from greencode_lsp.engine.backbone import load_backbone
 from greencode_lsp.engine.cache import Cache
-from greencode_lsp.engine.packed import KernelUnavailableError, load_packed
+from greencode_lsp.engine.exits import ExitHead
+from greencode_lsp.engine.packed import KernelUnavailableError, PackedBackbone, load_packed
+from greencode_lsp.engine.packed.backbone import packed
 
 log = logging.getLogger(__name__)
+
+
+class Reader(Protocol):
+    """Reads hidden states [rows, hidden] behind one exit, or behind the last layer."""
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return their logits [rows, vocabulary]."""
+
+    def most_likely(self, hidden: Tensor) -> Tensor:
+        """Return the ids [rows] of their most likely tokens; raise `NumericalError` where no logit is a number."""
 
 
 class Runner(Protocol):
@@ -44,6 +56,9 @@ class Runner(Protocol):
     def logits(self, hidden: Tensor) -> Tensor:
         """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""
 
+    def reader(self, head: ExitHead | None = None) -> Reader:
+        """Return what reads hidden states, through an exit's own head or as full depth does."""
+
     def layer_bytes(self, index: int) -> int:
         """Return how many bytes of weights layer `index` (0-based) reads."""
 
@@ -51,19 +66,22 @@ class Runner(Protocol):
         """Return how many bytes of weights the head reads."""
 
 
-def load_runner(folder: Path, device: str, store: Path) -> Runner:
+def load_runner(folder: Path, device: str, store: Path, adapters: Path | None = None) -> Runner:
     """Load a model folder for a device, with packed weights kept in `store`; raise `EngineError` in one line.
 
     On a CPU without the kernel's instructions, or for a model it does not run, bfloat16 is used where the CPU
-    multiplies it, float32 otherwise.
+    multiplies it, float32 otherwise. `adapters` is a file of changes to the layers; with one, weights are packed anew.
     """
     if device != "cpu":
-        return load_backbone(folder, device, torch.bfloat16)
+        return load_backbone(folder, device, torch.bfloat16, adapters)
     try:
-        return load_packed(folder, store)
+        if adapters is None:
+            return load_packed(folder, store)
+        return PackedBackbone(*packed(load_backbone(folder, adapters=adapters)))
     except KernelUnavailableError as error:
         log.info("%s", error)
-    return load_backbone(folder, device, torch.bfloat16 if multiplies_bfloat16() else torch.float32)
+    dtype = torch.bfloat16 if multiplies_bfloat16() else torch.float32
+    return load_backbone(folder, device, dtype, adapters)
 
 
 def multiplies_bfloat16() -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from greencode_lsp.completion.profiles import ProfileError, resolve_profile
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, Suggestion
 from greencode_lsp.errors import UserError
+from greencode_lsp.policy import BundlePolicy
 from greencode_lsp.server.payloads import Kind
 from greencode_lsp.server.power import on_battery
 from greencode_lsp.server.settings import Settings
@@ -94,7 +95,7 @@ class Assistant:
     def set_profile(self, name: str) -> None:
         """Decode by another profile from now on; raise `ProfileError` when that cannot be."""
         completer = self.loaded
-        resolve_profile(name, completer.exits if completer else ())
+        resolve_profile(name, completer.policy if completer else BundlePolicy())
         self.profile = name
         self._announce()
 
@@ -132,7 +133,7 @@ class Assistant:
         if completer is not None:
             self._problem = None
             try:
-                resolve_profile(self.profile, completer.exits)
+                resolve_profile(self.profile, completer.policy)
             except ProfileError as error:
                 self._problem = ("warning", f"{error}; using auto")
                 self.profile = "auto"
@@ -188,6 +189,7 @@ class Assistant:
             profile=self.profile,
             max_tokens=self.settings.max_tokens,
             multiline=self.settings.multiline,
+            max_quality_loss=self.settings.max_quality_loss / 100,
             cancelled=stop.is_set,
         )
         loop = asyncio.get_running_loop()

@@ -8,9 +8,11 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM
 
 from greencode_lsp.engine import EarlyExitModel, NumericalError, Request, Session, generate, load_backbone, load_runner
+from greencode_lsp.engine.architecture import Linear, Norm
 from greencode_lsp.engine.backbone import Backbone
+from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.packed import KernelUnavailableError, PackedBackbone, library, load_packed
-from greencode_lsp.engine.packed.packing import pack, pack_eight_bits, pack_four_bits
+from greencode_lsp.engine.packed.packing import pack, pack_coarsely, pack_eight_bits
 from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit
 from tests.engine.test_invariants import EagerDrafting
 
@@ -234,6 +236,68 @@ def test_a_model_the_kernel_cannot_compute_gets_the_plain_runner(tmp_path: Path)
     assert isinstance(load_runner(tmp_path / "model", "cpu", tmp_path), Backbone)
 
 
-def test_four_bits_are_refused_for_weights_off_the_grid() -> None:
-    assert pack_four_bits(torch.randn(16, 32)) is None
+def test_zeros_are_packed_as_zeros() -> None:
     assert pack_eight_bits(torch.zeros(16, 32)).rows(torch.tensor([0])).abs().max() == 0
+
+
+def test_a_coarse_copy_takes_four_bits_whatever_is_lost() -> None:
+    packed = pack_coarsely(torch.randn(20, 64))
+    assert packed.bits == 4
+    assert packed.byte_count == 32 * 64 * 5 // 8
+
+
+def test_the_most_likely_token_is_that_of_the_logits(runners: tuple[Backbone, PackedBackbone]) -> None:
+    _, packed = runners
+    hidden = torch.randn(40, 96, generator=torch.Generator().manual_seed(6))
+    reader = packed.reader()
+    chosen = reader.most_likely(hidden)
+    assert torch.equal(chosen, reader.logits(hidden).argmax(dim=1))
+    assert [int(reader.most_likely(row[None])) for row in hidden] == chosen.tolist()
+
+
+def test_the_most_likely_token_of_the_default_model_is_that_of_the_logits(
+    default_model: EarlyExitModel, prompt: list[int]
+) -> None:
+    """The choice among 3,072 blocks of tokens goes by a coarse copy of the head, and must not miss the right one."""
+    session = Session(default_model)
+    session.feed(prompt)
+    for segment in range(len(default_model.segments)):
+        hidden = session.run(segment)
+        assert torch.equal(
+            default_model.most_likely(segment, hidden), default_model.read(segment, hidden).argmax(dim=1)
+        )
+
+
+def test_no_token_is_likely_where_logits_are_nan(runners: tuple[Backbone, PackedBackbone]) -> None:
+    _, packed = runners
+    with pytest.raises(NumericalError):
+        packed.reader().most_likely(torch.full((1, 96), torch.nan))
+
+
+def test_an_exit_head_says_what_the_plain_runner_makes_of_it_up_to_rounding(
+    runners: tuple[Backbone, PackedBackbone],
+) -> None:
+    plain, packed = runners
+    random_numbers = torch.Generator().manual_seed(7)
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=random_numbers) * 0.1
+
+    gated, biased = plain.shape.gated, plain.shape.norm == "layer"
+
+    def norm() -> Norm:
+        return Norm(1 + drawn(96), drawn(96) if biased else None)
+
+    width = 64
+    translator = Translator(
+        norm(),
+        Linear(drawn(2 * width if gated else width, 96), drawn(width) if biased else None),
+        Linear(drawn(96, width), drawn(96) if biased else None),
+    )
+    head = ExitHead(norm(), translator)
+    hidden = torch.randn(12, 96, generator=random_numbers)
+    expected, found = plain.exit_logits(head, hidden), packed.reader(head).logits(hidden)
+    assert float((found - expected).norm() / expected.norm()) < 0.06, "4-bit translators cost some precision"
+    one_by_one = torch.cat([packed.reader(head).logits(row[None]) for row in hidden])
+    assert torch.equal(one_by_one, found)
+    assert torch.equal(packed.reader(head).most_likely(hidden), found.argmax(dim=1))

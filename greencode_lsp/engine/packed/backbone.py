@@ -13,11 +13,14 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture, LearnedPositions, Linear, RotaryTable
 from greencode_lsp.engine.backbone import Backbone, load_backbone
 from greencode_lsp.engine.cache import Cache
+from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.packed.library import KernelUnavailableError, load_library
-from greencode_lsp.engine.packed.packing import BLOCK, GROUP, pack
+from greencode_lsp.engine.packed.packing import BLOCK, GROUP, pack, pack_coarsely
+from greencode_lsp.engine.packed.reader import PackedReader
 from greencode_lsp.engine.packed.store import PackedStore
-from greencode_lsp.engine.packed.structures import CLayer, CLinear, CShape, linear, pointer
+from greencode_lsp.engine.packed.structures import CLayer, CShape, counts, describe_layer, pointer
 from greencode_lsp.engine.packed.weights import PackedLayer, PackedLinear, PackedWeights
+from greencode_lsp.engine.packed.workspace import Workspace
 
 FAMILIES = ("llama", "mistral", "opt", "qwen2")
 """Families whose layers the kernel computes."""
@@ -31,9 +34,8 @@ class PackedBackbone:
     def __init__(self, shape: Architecture, weights: PackedWeights) -> None:
         self.shape, self.weights = shape, weights
         self._library = load_library()
-        self._layers = (CLayer * shape.layers)(*map(described, weights.layers))
-        self._head = described_linear(weights.head)
-        self._workspace = torch.empty(0, dtype=torch.uint8)
+        self._layers = (CLayer * shape.layers)(*map(describe_layer, weights.layers))
+        self._workspace = Workspace()
         self._rotary = half_tables(weights.positions)
         mlp_out = weights.layers[0].mlp_out.weight
         self._shape = CShape(
@@ -85,39 +87,30 @@ class PackedBackbone:
         rows = len(hidden)
         cache.reserve(start + rows, start)
         hidden = hidden.clone(memory_format=torch.contiguous_format)
-        threads = torch.get_num_threads()
-        needed = self._library.workspace_bytes(ctypes.byref(self._shape), *counts(rows, start + rows, threads))
-        first = ctypes.byref(self._layers, layers.start * ctypes.sizeof(CLayer))
+        shape, layer_count = ctypes.byref(self._shape), ctypes.c_int64(len(layers))
+        where = counts(rows, start)
+        threads = ctypes.c_int64(torch.get_num_threads())
         self._library.run_layers(
-            ctypes.byref(self._shape),
-            first,
-            ctypes.c_int64(len(layers)),
+            shape,
+            ctypes.byref(self._layers, layers.start * ctypes.sizeof(CLayer)),
+            layer_count,
             ctypes.c_void_p(hidden.data_ptr()),
-            *counts(rows, start),
+            *where,
             ctypes.c_void_p(cache.keys.data_ptr()),
             ctypes.c_void_p(cache.values.data_ptr()),
             ctypes.c_int64(cache.capacity),
-            self._reserved(needed),
-            ctypes.c_int64(threads),
+            self._workspace.reserve(self._library.layers_bytes(shape, layer_count, *where, threads)),
+            threads,
         )
         return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""
-        hidden, norm = hidden.contiguous(), self.weights.final_norm
-        logits = torch.empty(len(hidden), self.weights.head.weight.outputs)
-        self._library.run_head(
-            ctypes.byref(self._shape),
-            ctypes.byref(self._head),
-            ctypes.c_void_p(norm.weight.data_ptr()),
-            ctypes.c_void_p(pointer(norm.bias)),
-            ctypes.c_void_p(hidden.data_ptr()),
-            ctypes.c_int64(len(hidden)),
-            ctypes.c_void_p(logits.data_ptr()),
-            self._reserved(len(hidden) * self.shape.hidden_size * 2 + 4096),
-            ctypes.c_int64(torch.get_num_threads()),
-        )
-        return logits[:, : self.shape.vocabulary_size]
+        return self.reader().logits(hidden)
+
+    def reader(self, head: ExitHead | None = None) -> PackedReader:
+        """Return what reads hidden states, through an exit's own head or as full depth does."""
+        return PackedReader(self.shape, self.weights, self._shape, self._workspace, head)
 
     def layer_bytes(self, index: int) -> int:
         """Return how many bytes of weights layer `index` (0-based) reads, however many rows it runs on."""
@@ -126,13 +119,9 @@ class PackedBackbone:
         return sum(each.weight.byte_count for each in maps)
 
     def head_bytes(self) -> int:
-        """Return how many bytes of weights the head reads."""
-        return self.weights.head.weight.byte_count
-
-    def _reserved(self, size: int) -> ctypes.c_void_p:
-        if len(self._workspace) < size:
-            self._workspace = torch.empty(2 * size, dtype=torch.uint8)
-        return ctypes.c_void_p(self._workspace.data_ptr())
+        """Return how many bytes of weights choosing a token reads."""
+        head = self.weights.screen or self.weights.head
+        return head.weight.byte_count
 
 
 def load_packed(folder: Path, store: Path) -> PackedBackbone:
@@ -157,8 +146,10 @@ def packed(backbone: Backbone) -> tuple[Architecture, PackedWeights]:
         raise KernelUnavailableError(f"the fast CPU kernel does not run this model: {reason}")
     tied = weights.head.weight is weights.embedding
     head = packed_linear(weights.head)
+    eight_bits = head.weight.bits == 8
+    screen = PackedLinear(pack_coarsely(weights.head.weight), head.bias) if eight_bits else None
     return shape, PackedWeights(
-        embedding=None if tied and head.weight.bits == 8 else weights.embedding.half(),
+        embedding=None if tied and eight_bits else weights.embedding.half(),
         positions=weights.positions,
         layers=tuple(
             PackedLayer(
@@ -173,6 +164,7 @@ def packed(backbone: Backbone) -> tuple[Architecture, PackedWeights]:
         ),
         final_norm=weights.final_norm,
         head=head,
+        screen=screen,
     )
 
 
@@ -200,24 +192,3 @@ def half_tables(positions: RotaryTable | LearnedPositions) -> tuple[Tensor | Non
         return None, None
     half = positions.cos.shape[1] // 2
     return positions.cos[:, :half].float().contiguous(), positions.sin[:, :half].float().contiguous()
-
-
-def described(layer: PackedLayer) -> CLayer:
-    """Describe a layer to the kernel."""
-    return CLayer(
-        *map(described_linear, (layer.qkv, layer.attention_out, layer.mlp_in, layer.mlp_out)),
-        pointer(layer.attention_norm.weight),
-        pointer(layer.attention_norm.bias),
-        pointer(layer.mlp_norm.weight),
-        pointer(layer.mlp_norm.bias),
-    )
-
-
-def described_linear(plain: PackedLinear) -> CLinear:
-    """Describe a linear map to the kernel."""
-    return linear(plain.weight, plain.bias)
-
-
-def counts(*numbers: int) -> tuple[ctypes.c_int64, ...]:
-    """Return numbers as the kernel takes them."""
-    return tuple(ctypes.c_int64(number) for number in numbers)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from greencode_lsp.paths import cache_folder
 
-SOURCE = Path(__file__).with_name("kernel.c")
+SOURCES = Path(__file__).with_name("kernel")
 
-FLAGS = ("-O3", "-std=gnu11", "-march=x86-64-v4", "-mavx512vnni", "-fopenmp", "-shared", "-fPIC")
+FLAGS = ("-O3", "-std=gnu11", "-march=x86-64-v4", "-mavx512vnni", "-pthread", "-shared", "-fPIC")
 
 COMPILE_SECONDS = 120
 
@@ -33,13 +33,15 @@ def load_library() -> ctypes.CDLL:
         raise KernelUnavailableError(f"the fast CPU kernel cannot be loaded: {error}") from error
     if not library.supported():
         raise KernelUnavailableError("the fast CPU kernel needs AVX-512 VNNI, which this processor lacks")
-    library.workspace_bytes.restype = ctypes.c_int64
+    for function in (library.layers_bytes, library.reader_bytes):
+        function.restype = ctypes.c_int64
     return library
 
 
 def compiled() -> Path:
     """Return the path of the compiled kernel; the name holds all that it depends on."""
-    key = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode()).hexdigest()[:16]
+    sources = [file.read_bytes() for file in sorted(SOURCES.iterdir()) if file.suffix in (".c", ".h")]
+    key = hashlib.sha256(b"".join(sources) + " ".join(FLAGS).encode()).hexdigest()[:16]
     folder = cache_folder() / "kernels"
     path = folder / f"kernel-{key}.so"
     if path.is_file():
@@ -50,7 +52,7 @@ def compiled() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f".{path.name}.{os.getpid()}"
-        command = [compiler, *FLAGS, "-o", str(aside), str(SOURCE), "-lm"]
+        command = [compiler, *FLAGS, "-o", str(aside), str(SOURCES / "kernel.c"), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_SECONDS)
         aside.replace(path)
     except subprocess.CalledProcessError as error:

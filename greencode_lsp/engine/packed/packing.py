@@ -1,4 +1,4 @@
-"""Weights in 4 or 8 bits, in the order in which the kernel reads them (see the head of kernel.c)."""
+"""Weights in 4 or 8 bits, in the order in which the kernel reads them (see kernel/types.h)."""
 
 from dataclasses import dataclass
 
@@ -47,24 +47,46 @@ def pack(weight: Tensor) -> PackedWeight:
     A checkpoint dequantised from Q4_1 has, in each group of 32, only 16 evenly spaced values from the least to the
     largest: those are found again without loss beyond the rounding of its half floats.
     """
-    return pack_four_bits(weight) or pack_eight_bits(weight)
-
-
-def pack_four_bits(weight: Tensor) -> PackedWeight | None:
-    """Pack with a scale and a minimum per group (Q4_1); None where the weights do not lie on such a grid."""
     groups = grouped(weight)
-    minimum = groups.amin(dim=2).half().float()
-    scale = ((groups.amax(dim=2) - minimum) / 15).half().float()
-    codes = ((groups - minimum[:, :, None]) / scale.clamp(min=1e-12)[:, :, None]).round_().clamp_(0, 15)
-    missed = (codes * scale[:, :, None] + minimum[:, :, None] - groups).abs_().amax(dim=2)
-    if bool((missed > GRID_TOLERANCE * groups.abs().amax(dim=2)).any()):
-        return None
-    rows, inputs = len(groups), weight.shape[1]
-    split = codes.to(torch.uint8).view(rows // BLOCK, BLOCK, -1, 4, 2, 4)  # block, output, group, j, half, i
+    codes, scale, minimum = nearest_codes(groups)
+    missed = (codes * scale + minimum - groups).abs_().amax(dim=2, keepdim=True)
+    if bool((missed > GRID_TOLERANCE * groups.abs().amax(dim=2, keepdim=True)).any()):
+        return pack_eight_bits(weight)
+    return four_bits(codes, scale, minimum)
+
+
+def pack_coarsely(weight: Tensor) -> PackedWeight:
+    """Pack in 4 bits whatever is lost: for a first look at a head, and for exits' translators.
+
+    Scale and minimum are fitted to the codes by least squares, which halves what evenly spaced ends would lose.
+    """
+    groups = grouped(weight)
+    codes, _, _ = nearest_codes(groups)
+    mean_code, mean = codes.mean(dim=2, keepdim=True), groups.mean(dim=2, keepdim=True)
+    apart = codes - mean_code
+    slope = (apart * (groups - mean)).sum(dim=2, keepdim=True) / apart.square().sum(dim=2, keepdim=True).clamp(1e-12)
+    scale = slope.half().float()
+    return four_bits(codes, scale, (mean - scale * mean_code).half().float())
+
+
+def nearest_codes(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return codes [outputs, groups, 32], 0 to 15, on the grid from each group's least to its largest weight.
+
+    Also its scale and minimum, [outputs, groups, 1], float32 rounded to half floats.
+    """
+    minimum = groups.amin(dim=2, keepdim=True).half().float()
+    scale = ((groups.amax(dim=2, keepdim=True) - minimum) / 15).half().float()
+    return ((groups - minimum) / scale.clamp(min=1e-12)).round_().clamp_(0, 15), scale, minimum
+
+
+def four_bits(codes: Tensor, scale: Tensor, minimum: Tensor) -> PackedWeight:
+    """Lay out codes [outputs, groups, 32] with their scales and minima [outputs, groups, 1] (Q4_1)."""
+    outputs, groups, _ = codes.shape
+    split = codes.to(torch.uint8).view(outputs // BLOCK, BLOCK, -1, 4, 2, 4)  # block, output, group, j, half, i
     low, high = split.permute(4, 0, 2, 3, 1, 5)  # [blocks, groups, 4, 16, 4] each
-    both = torch.stack((blocked(scale), blocked(minimum)), dim=2)  # [blocks, groups, 2, 16]
-    codes = (low | high << 4).reshape(rows // BLOCK, -1, 256)
-    return PackedWeight(4, rows, inputs, codes.contiguous(), both.flatten(2).half().contiguous())
+    both = torch.stack((blocked(scale[:, :, 0]), blocked(minimum[:, :, 0])), dim=2)  # [blocks, groups, 2, 16]
+    laid = (low | high << 4).reshape(outputs // BLOCK, -1, 256)
+    return PackedWeight(4, outputs, groups * GROUP, laid.contiguous(), both.flatten(2).half().contiguous())
 
 
 def pack_eight_bits(weight: Tensor) -> PackedWeight:

@@ -17,7 +17,7 @@ from greencode_lsp.engine.packed.weights import PackedLayer, PackedLinear, Packe
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 
 MAPS = ("qkv", "attention_out", "mlp_in", "mlp_out")
 
@@ -81,6 +81,8 @@ def flatten(shape: Architecture, weights: PackedWeights) -> tuple[dict[str, obje
         for name in NORMS:
             add_norm(f"{index}.{name}", getattr(layer, name))
     add_map("head", weights.head)
+    if weights.screen is not None:
+        add_map("screen", weights.screen)
     add_norm("final_norm", weights.final_norm)
     positions = weights.positions
     if isinstance(positions, RotaryTable):
@@ -131,4 +133,5 @@ def unflatten(facts: dict[str, object], tensors: dict[str, Tensor]) -> tuple[Arc
         ),
         final_norm=norm("final_norm"),
         head=linear("head"),
+        screen=linear("screen") if "screen" in maps else None,
     )

@@ -30,10 +30,14 @@ class PackedLayer:
 
 @dataclass(frozen=True)
 class PackedWeights:
-    """A whole backbone. `embedding` is None where the head serves as one."""
+    """A whole backbone.
+
+    `embedding` is None where the head serves as one, `screen` is a coarser copy of a head of 8 bits.
+    """
 
     embedding: Tensor | None
     positions: RotaryTable | LearnedPositions
     layers: tuple[PackedLayer, ...]
     final_norm: Norm
     head: PackedLinear
+    screen: PackedLinear | None

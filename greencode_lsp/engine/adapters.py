@@ -1,0 +1,103 @@
+"""What training changed in a backbone's layers: low-rank changes of matrices, whole ones of vectors, small to ship.
+
+Tensors by name: `layer.I.PART.down` [rank, in] and `layer.I.PART.up` [out, rank] change a matrix by up @ down, and
+`layer.I.PART.weight` or `.bias` change a norm or a bias; I counts from 0, PART is a field of `Layer`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from greencode_lsp.engine.architecture import Architecture, Layer, Linear, Norm, Weights
+from greencode_lsp.engine.errors import EngineError
+
+ADAPTERS_FILE = "adapters.safetensors"
+
+FORMAT = "1"
+
+PARTS = tuple(field.name for field in fields(Layer))
+
+NAME = re.compile(r"layer\.(\d+)\.(\w+)\.(down|up|weight|bias)")
+
+
+def adapters_metadata(shape: Architecture, identity: str) -> dict[str, str]:
+    """Return what a file of adapters says of itself; `identity` is that of the weights they change."""
+    return {
+        "format": FORMAT,
+        "layers": str(shape.layers),
+        "hidden_size": str(shape.hidden_size),
+        "weights_sha256": identity,
+    }
+
+
+def load_adapters(path: Path, shape: Architecture, identity: str = "") -> dict[str, Tensor]:
+    """Return the tensors of a file; raise `EngineError` in one line when they are not this model's."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise EngineError(f"{path} does not exist") from error
+    except Exception as error:  # safetensors raises its own, undocumented types
+        raise EngineError(f"{path} is not a readable safetensors file: {error}") from error
+    if facts.get("format") != FORMAT:
+        raise EngineError(f"{path} has format {facts.get('format')!r}, this greencode reads {FORMAT!r}; train it again")
+    for name, here in (("layers", shape.layers), ("hidden_size", shape.hidden_size)):
+        if facts.get(name) != str(here):
+            raise EngineError(f"{path} is for a model with {name} {facts.get(name)}, this one has {here}")
+    trained_on = facts.get("weights_sha256", "")
+    if identity and trained_on and trained_on != identity:
+        raise EngineError(f"{path} changes other weights than this model's; train it again or fetch its model")
+    for name in tensors:
+        match = NAME.fullmatch(name)
+        if match is None or int(match[1]) >= shape.layers or match[2] not in PARTS:
+            raise EngineError(f"{path}: no part of this model is called {name!r}")
+    return tensors
+
+
+def merge_adapters(weights: Weights, adapters: Mapping[str, Tensor]) -> Weights:
+    """Return weights with the changes in them; raise `EngineError` where a change does not fit."""
+    try:
+        layers = tuple(merged_layer(layer, index, adapters) for index, layer in enumerate(weights.layers))
+    except (RuntimeError, KeyError) as error:
+        raise EngineError(f"these adapters do not fit the model: {error}") from error
+    return replace(weights, layers=layers)
+
+
+def merged_layer(layer: Layer, index: int, adapters: Mapping[str, Tensor]) -> Layer:
+    """Return a layer with its changes."""
+    changed: dict[str, Linear | Norm] = {}
+    for part in PARTS:
+        old: Linear | Norm | None = getattr(layer, part)
+        if old is None:
+            continue
+        prefix = f"layer.{index}.{part}"
+        weight, bias = old.weight, old.bias
+        if f"{prefix}.up" in adapters:
+            change = adapters[f"{prefix}.up"].float() @ adapters[f"{prefix}.down"].float()
+            weight = added(weight, change)
+        if f"{prefix}.weight" in adapters:
+            weight = added(weight, adapters[f"{prefix}.weight"])
+        if bias is not None and f"{prefix}.bias" in adapters:
+            bias = added(bias, adapters[f"{prefix}.bias"])
+        changed[part] = replace(old, weight=weight, bias=bias)
+    return replace(layer, **changed)  # type: ignore[arg-type]  # each part keeps its type
+
+
+def added(old: Tensor, change: Tensor) -> Tensor:
+    """Add in float32, and return the sum as the old tensor was; raise `RuntimeError` where the shapes differ."""
+    if old.shape != change.shape:
+        raise RuntimeError(f"a change of shape {list(change.shape)} for a tensor of shape {list(old.shape)}")
+    return (old.float() + change.to(old.device).float()).to(old.dtype)
+
+
+def low_rank(change: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return down [rank, in] and up [out, rank] whose product is the nearest one of that rank to a change [out, in]."""
+    left, sizes, right = torch.linalg.svd(change.float(), full_matrices=False)
+    root = sizes[:rank].sqrt()
+    return root[:, None] * right[:rank], left[:, :rank] * root

@@ -1,0 +1,160 @@
+"""How an exit's hidden states are read: its own norm and translator before the head that all exits share."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from greencode_lsp.engine.architecture import Architecture, Linear, Norm
+from greencode_lsp.engine.errors import EngineError
+
+EXITS_FILE = "exits.safetensors"
+
+FORMAT = "1"
+
+
+@dataclass(frozen=True)
+class Translator:
+    """An MLP of the family's own form that brings an exit's hidden state nearer to a final one.
+
+    It computes h + mlp_out(act(mlp_in(mlp_norm(h)))). Shapes: mlp_in [width, hidden] (gate above up, twice as tall,
+    when gated), mlp_out [hidden, width].
+    """
+
+    mlp_norm: Norm
+    mlp_in: Linear
+    mlp_out: Linear
+
+
+@dataclass(frozen=True)
+class ExitHead:
+    """What stands between an exit's hidden state and the shared head."""
+
+    norm: Norm
+    translator: Translator | None = None
+
+
+def exits_metadata(heads: Mapping[int, ExitHead], shape: Architecture, identity: str = "") -> dict[str, str]:
+    """Return what a file of heads says of itself; `identity` is that of the weights they were trained on."""
+    return {
+        "format": FORMAT,
+        "exits": json.dumps(sorted(heads)),
+        "layers": str(shape.layers),
+        "hidden_size": str(shape.hidden_size),
+        "weights_sha256": identity,
+    }
+
+
+def exits_tensors(heads: Mapping[int, ExitHead], device: torch.device | str = "cpu") -> dict[str, Tensor]:
+    """Return the tensors of heads under the names they have in a file."""
+    named: dict[str, Tensor] = {}
+    for depth in sorted(heads):
+        head = heads[depth]
+        parts: dict[str, Norm | Linear] = {"norm": head.norm}
+        if head.translator is not None:
+            parts |= vars(head.translator)
+        for part, pair in parts.items():
+            for kind, tensor in (("weight", pair.weight), ("bias", pair.bias)):
+                if tensor is not None:
+                    named[f"exit.{depth}.{part}.{kind}"] = tensor.detach().to(device).contiguous()
+    return named
+
+
+def save_exits(path: Path, heads: Mapping[int, ExitHead], shape: Architecture, identity: str = "") -> None:
+    """Write heads by depth."""
+    save_file(exits_tensors(heads), path, metadata=exits_metadata(heads, shape, identity))
+
+
+def load_exits(
+    path: Path,
+    shape: Architecture,
+    identity: str = "",
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> dict[int, ExitHead]:
+    """Return the heads of a file by depth, in the order of depths.
+
+    Raises `EngineError` in one line: an unreadable file, exits outside the model, another hidden size, a tensor that is
+    missing or of a wrong shape, weights of another model (where both the file and the caller say which).
+    """
+    try:
+        with safe_open(path, framework="pt", device=str(device)) as file:
+            facts = file.metadata() or {}
+            depths = checked_depths(path, facts, shape, identity)
+            tensors = {name: file.get_tensor(name).to(dtype) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise EngineError(f"{path} does not exist; train it with: greencode train exits") from error
+    except EngineError:
+        raise
+    except Exception as error:  # safetensors raises its own, undocumented types
+        raise EngineError(f"{path} is not a readable safetensors file: {error}") from error
+    return {depth: _Reader(path, f"exit.{depth}", tensors, shape).head() for depth in depths}
+
+
+def checked_depths(path: Path, facts: Mapping[str, str], shape: Architecture, identity: str) -> list[int]:
+    """Return the depths a file's metadata names; raise `EngineError` unless they are this model's."""
+    if facts.get("format") != FORMAT:
+        raise EngineError(f"{path} has format {facts.get('format')!r}, this greencode reads {FORMAT!r}; train it again")
+    depths = json.loads(facts.get("exits", "[]"))
+    for name, here in (("layers", shape.layers), ("hidden_size", shape.hidden_size)):
+        if facts.get(name) != str(here):
+            raise EngineError(f"{path} is for a model with {name} {facts.get(name)}, this one has {here}")
+    if not depths or any(type(depth) is not int or not 1 <= depth < shape.layers for depth in depths):
+        raise EngineError(f"{path} has exits {depths}; they must lie between 1 and {shape.layers - 1}")
+    trained_on = facts.get("weights_sha256", "")
+    if identity and trained_on and trained_on != identity:
+        raise EngineError(f"{path} was trained on other weights than this model's; train it again or fetch its model")
+    return sorted(set(depths))
+
+
+class _Reader:
+    """Picks one exit's tensors and checks their shapes."""
+
+    def __init__(self, path: Path, prefix: str, tensors: Mapping[str, Tensor], shape: Architecture) -> None:
+        self.path, self.prefix, self.tensors, self.shape = path, prefix, tensors, shape
+
+    def head(self) -> ExitHead:
+        has_translator = any(name.startswith(f"{self.prefix}.mlp_") for name in self.tensors)
+        return ExitHead(self._norm("norm"), self._translator() if has_translator else None)
+
+    def _translator(self) -> Translator:
+        hidden = self.shape.hidden_size
+        rows = self._tensor("mlp_in.weight", None, hidden).shape[0]
+        width = rows // 2 if self.shape.gated else rows
+        return Translator(
+            self._norm("mlp_norm"),
+            Linear(self._tensor("mlp_in.weight", None, hidden), self._optional("mlp_in.bias", rows)),
+            Linear(self._tensor("mlp_out.weight", hidden, width), self._optional("mlp_out.bias", hidden)),
+        )
+
+    def _norm(self, part: str) -> Norm:
+        size = self.shape.hidden_size
+        weight = self._tensor(f"{part}.weight", size)
+        return Norm(weight, self._tensor(f"{part}.bias", size) if self.shape.norm == "layer" else None)
+
+    def _optional(self, name: str, size: int) -> Tensor | None:
+        return self._tensor(name, size) if f"{self.prefix}.{name}" in self.tensors else None
+
+    def _tensor(self, name: str, *sizes: int | None) -> Tensor:
+        full = f"{self.prefix}.{name}"
+        if full not in self.tensors:
+            raise EngineError(f"{self.path} has no tensor {full!r}; it is not a complete file of exits")
+        tensor = self.tensors[full]
+        wanted = tuple(have if size is None else size for have, size in zip(tensor.shape, sizes, strict=False))
+        if tensor.dim() != len(sizes) or tuple(tensor.shape) != wanted:
+            shown = ["any" if size is None else size for size in sizes]
+            raise EngineError(f"{self.path}: {full} has shape {list(tensor.shape)}, this model needs {shown}")
+        return tensor
+
+
+def matching_heads(heads: Mapping[int, ExitHead], exits: tuple[int, ...], path: Path) -> dict[int, ExitHead]:
+    """Return the heads of these exits; raise `EngineError` naming those that have none."""
+    missing = [depth for depth in exits if depth not in heads]
+    if missing:
+        raise EngineError(f"{path} has no head for exits {missing}, only for {sorted(heads)}; train it again")
+    return {depth: heads[depth] for depth in exits}

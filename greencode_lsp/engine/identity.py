@@ -1,0 +1,41 @@
+"""Which weights a file was made for: a fingerprint that survives re-sharding and costs milliseconds."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from greencode_lsp.engine.errors import EngineError
+
+SAMPLE = 64
+
+NOT_WEIGHTS = ("exits.safetensors", "adapters.safetensors", "policy.safetensors")
+"""What may lie beside a plain folder's weights and is trained for them."""
+
+
+def weights_identity(folder: Path) -> str:
+    """Return a sha256 over every tensor's name, type, shape and first numbers in a Hugging Face style folder.
+
+    Any training changes nearly every number of a matrix, so the first ones tell models apart without reading them all.
+    """
+    described: list[tuple[str, str, list[int], bytes]] = []
+    for path in sorted(folder.glob("*.safetensors")):
+        if path.name in NOT_WEIGHTS:
+            continue
+        try:
+            with safe_open(path, framework="pt") as file:
+                described.extend(_describe(file, name) for name in file.keys())  # noqa: SIM118
+        except Exception as error:  # safetensors raises its own, undocumented types
+            raise EngineError(f"{path} is not a readable safetensors file: {error}") from error
+    digest = hashlib.sha256()
+    for name, dtype, shape, sample in sorted(described):
+        digest.update(f"{name} {dtype} {shape} ".encode() + sample)
+    return digest.hexdigest()
+
+
+def _describe(file: Any, name: str) -> tuple[str, str, list[int], bytes]:
+    piece = file.get_slice(name)
+    shape = list(piece.get_shape())
+    first = piece[0, :SAMPLE] if len(shape) == 2 else piece[:SAMPLE]
+    return name, str(piece.get_dtype()), shape, first.float().numpy().tobytes()

@@ -1,0 +1,46 @@
+// Choosing a token: the best of many values.
+#pragma once
+
+#include <immintrin.h>
+#include <math.h>
+
+#include "types.h"
+
+typedef struct {
+    float value;
+    int64_t index;
+} Candidate;
+
+static const Candidate NONE = {-INFINITY, INT64_MAX};
+
+static inline int better(Candidate one, Candidate other) {  // larger; of equals the first
+    return one.value > other.value || (one.value == other.value && one.index < other.index);
+}
+
+// The `count` best of some values: a heap whose root is the worst of those kept.
+static void choose_best(const float *values, int64_t total, Candidate *kept, int64_t count) {
+    for (int64_t i = 0; i < count; i++) kept[i] = NONE;
+    for (int64_t index = 0; index < total; index++) {
+        Candidate next = {values[index], index};
+        if (!better(next, kept[0])) continue;
+        int64_t place = 0;
+        for (;;) {
+            int64_t child = 2 * place + 1;
+            if (child >= count) break;
+            if (child + 1 < count && better(kept[child], kept[child + 1])) child++;
+            if (!better(next, kept[child])) break;
+            kept[place] = kept[child];
+            place = child;
+        }
+        kept[place] = next;
+    }
+}
+
+// The largest of 16 neighbouring outputs; padding beyond the vocabulary does not count.
+static Candidate best_of_block(__m512 sums, int64_t block, int64_t vocabulary) {
+    int64_t left = vocabulary - block * BLOCK;
+    __mmask16 valid = left >= BLOCK ? 0xffff : (__mmask16)((1u << left) - 1);
+    float largest = _mm512_mask_reduce_max_ps(valid, sums);
+    __mmask16 equal = _mm512_mask_cmp_ps_mask(valid, sums, _mm512_set1_ps(largest), _CMP_EQ_OQ);
+    return equal ? (Candidate){largest, block * BLOCK + __builtin_ctz(equal)} : NONE;
+}

@@ -1,0 +1,199 @@
+// Decoder layers on packed weights, for processors with AVX-512 VNNI.
+//
+// Weights are 4- or 8-bit codes in groups of 32 inputs, activations are rounded to 8 bits per group of 32, products
+// are summed as integers, groups in order as floats. So each row's result is the same to the bit whatever rows are
+// computed beside it, and on however many threads: a draft verified in a batch, a prompt in chunks or token by token
+// all give the same numbers.
+
+#include "attention.h"
+#include "choosing.h"
+#include "linear.h"
+#include "team.h"
+#include "types.h"
+
+#define STEPS_OF_LAYER 10
+#define STEPS_OF_READING 5
+
+int supported(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+}
+
+// Cuts a piece off a workspace; with a null workspace only its size counts.
+static inline void *take(uint8_t **workspace, int64_t bytes) {
+    void *place = *workspace;
+    *workspace += (bytes + 63) & ~(int64_t)63;
+    return place;
+}
+
+static inline Rounded take_rounded(uint8_t **workspace, int64_t rows, int64_t inputs) {
+    Rounded rounded;
+    rounded.codes = take(workspace, rows * inputs);
+    rounded.scales = take(workspace, rows * (inputs / GROUP) * sizeof(float));
+    rounded.sums = take(workspace, rows * (inputs / GROUP) * sizeof(float));
+    return rounded;
+}
+
+static inline int64_t larger(int64_t one, int64_t other) { return one > other ? one : other; }
+
+// ------------------------------------------------------------------------------------------------ layers
+
+typedef struct {
+    const Shape *shape;
+    const Layer *layers;
+    int64_t count;
+    float *hidden;  // [rows, hidden], changed in place
+    int64_t rows, start;
+    uint16_t *keys, *values;  // [layers, kv_heads, capacity, head_size] half floats
+    int64_t capacity;
+    float *qkv, *context, *inner, *scores;
+    int64_t stride;  // of scores, [threads, ROW_TILE, stride]
+    Rounded x;
+    Step *steps;
+} Layers;
+
+static int64_t lay_out_layers(Layers *work, uint8_t *workspace, int64_t threads) {
+    const Shape *shape = work->shape;
+    const int64_t rows = work->rows, attended = shape->heads * shape->head_size;
+    const int64_t width = attended + 2 * shape->kv_heads * shape->head_size;
+    uint8_t *end = workspace;
+    work->stride = (work->start + rows + 63) & ~(int64_t)63;
+    work->qkv = take(&end, rows * width * sizeof(float));
+    work->context = take(&end, rows * attended * sizeof(float));
+    work->inner = take(&end, rows * shape->intermediate * sizeof(float));
+    work->scores = take(&end, threads * ROW_TILE * work->stride * sizeof(float));
+    work->x = take_rounded(&end, rows, larger(larger(shape->hidden, attended), shape->intermediate));
+    work->steps = take(&end, work->count * STEPS_OF_LAYER * sizeof(Step));
+    return end - workspace;
+}
+
+static void run_layers_together(Member *me, void *job) {
+    const Layers *w = job;
+    const Shape *shape = w->shape;
+    const int64_t part = shape->kv_heads * w->capacity * shape->head_size;
+    for (int64_t index = 0; index < w->count; index++) {
+        const Layer *layer = w->layers + index;
+        uint16_t *keys = w->keys + index * part, *values = w->values + index * part;
+        const Attention attention = {shape, w->qkv, w->rows, w->start, keys, values, w->capacity, w->context};
+        normalise_and_round(shape, w->hidden, layer->norm, w->x, w->rows, me);
+        multiply(&layer->qkv, w->x, w->rows, w->qkv, 0, me);
+        rotate_and_store(shape, w->qkv, w->rows, w->start, keys, values, w->capacity, me);
+        attend(&attention, w->scores + me->thread * ROW_TILE * w->stride, w->stride, me);
+        round_rows(w->context, w->x, w->rows, shape->heads * shape->head_size, me);
+        multiply(&layer->attention_out, w->x, w->rows, w->hidden, 1, me);
+        run_mlp(shape, &layer->mlp, w->hidden, w->rows, w->x, w->inner, me);
+    }
+}
+
+// Bytes of workspace that `run_layers` needs.
+int64_t layers_bytes(const Shape *shape, int64_t count, int64_t rows, int64_t start, int64_t threads) {
+    Layers work = {.shape = shape, .count = count, .rows = rows, .start = start};
+    return lay_out_layers(&work, 0, threads);
+}
+
+// Runs layers on hidden [rows, hidden] in place, at positions from `start`; writes the rows' keys and values.
+void run_layers(const Shape *shape, const Layer *layers, int64_t count, float *hidden, int64_t rows, int64_t start,
+                uint16_t *keys, uint16_t *values, int64_t capacity, uint8_t *workspace, int64_t threads) {
+    Layers work = {.shape = shape, .layers = layers, .count = count, .hidden = hidden, .rows = rows,
+                   .start = start, .keys = keys, .values = values, .capacity = capacity};
+    lay_out_layers(&work, workspace, threads);
+    run_together(run_layers_together, &work, work.steps, count * STEPS_OF_LAYER, threads);
+}
+
+// ------------------------------------------------------------------------------------------------ reading
+
+typedef struct {  // how an exit's hidden states are read
+    const Shape *shape;
+    const Mlp *translator;  // or null
+    Norm norm;
+    const Linear *head;
+    const Linear *screen;  // a coarser copy of the head, or the head itself
+    int64_t vocabulary, candidates;
+} Reader;
+
+typedef struct {
+    const Reader *reader;
+    float *hidden;  // [rows, hidden], changed in place by the translator
+    int64_t rows;
+    float *logits;               // [rows, outputs]
+    int64_t *ids;                // [rows]
+    float *inner, *largest;      // [rows, width], [rows, blocks]
+    Candidate *chosen, *exact;  // [rows, candidates]
+    Rounded x;
+    Step *steps;
+} Reading;
+
+static int64_t lay_out_reading(Reading *work, uint8_t *workspace) {
+    const Reader *reader = work->reader;
+    const int64_t rows = work->rows, width = reader->translator ? reader->translator->out.inputs : 0;
+    uint8_t *end = workspace;
+    work->inner = take(&end, rows * width * sizeof(float));
+    work->largest = take(&end, rows * (reader->head->outputs / BLOCK) * sizeof(float));
+    work->chosen = take(&end, rows * reader->candidates * sizeof(Candidate));
+    work->exact = take(&end, rows * reader->candidates * sizeof(Candidate));
+    work->x = take_rounded(&end, rows, larger(reader->shape->hidden, width));
+    work->steps = take(&end, 2 * STEPS_OF_READING * sizeof(Step));
+    return end - workspace;
+}
+
+static void translate_and_round(const Reading *w, Member *me) {
+    const Reader *reader = w->reader;
+    if (reader->translator) run_mlp(reader->shape, reader->translator, w->hidden, w->rows, w->x, w->inner, me);
+    normalise_and_round(reader->shape, w->hidden, reader->norm, w->x, w->rows, me);
+}
+
+static void read_logits(Member *me, void *job) {
+    const Reading *w = job;
+    translate_and_round(w, me);
+    multiply(w->reader->head, w->x, w->rows, w->logits, 0, me);
+}
+
+// The blocks of 16 tokens that look best through the screen are read through the head, whose word is what counts.
+static void choose_tokens(Member *me, void *job) {
+    const Reading *w = job;
+    const Reader *reader = w->reader;
+    const int64_t blocks = reader->head->outputs / BLOCK, candidates = reader->candidates;
+    int64_t from, to;
+    translate_and_round(w, me);
+    while (next_share(me, blocks, 2 * me->threads, &from, &to))
+        for (int64_t block = from; block < to; block++)
+            for (int64_t row = 0; row < w->rows; row += ROW_TILE) {
+                __m512 sums[ROW_TILE];
+                int64_t count = tile(w->rows, row);
+                multiply_tile(reader->screen, block, w->x, row, count, sums);
+                for (int64_t r = 0; r < count; r++)
+                    w->largest[(row + r) * blocks + block] = best_of_block(sums[r], block, reader->vocabulary).value;
+            }
+    while (next_share(me, w->rows, w->rows, &from, &to))
+        choose_best(w->largest + from * blocks, blocks, w->chosen + from * candidates, candidates);
+    while (next_share(me, w->rows * candidates, 2 * me->threads, &from, &to))
+        for (int64_t item = from; item < to; item++) {
+            const int64_t block = w->chosen[item].index;
+            w->exact[item] = NONE;
+            if (block >= blocks) continue;
+            __m512 sums[ROW_TILE];
+            multiply_tile(reader->head, block, w->x, item / candidates, 1, sums);
+            w->exact[item] = best_of_block(sums[0], block, reader->vocabulary);
+        }
+    while (next_share(me, w->rows, w->rows, &from, &to)) {
+        Candidate winner = NONE;
+        for (int64_t i = 0; i < candidates; i++)
+            if (better(w->exact[from * candidates + i], winner)) winner = w->exact[from * candidates + i];
+        w->ids[from] = winner.index == NONE.index ? -1 : winner.index;
+    }
+}
+
+// Bytes of workspace that `run_reader` needs.
+int64_t reader_bytes(const Reader *reader, int64_t rows) {
+    Reading work = {.reader = reader, .rows = rows};
+    return lay_out_reading(&work, 0);
+}
+
+// Reads hidden [rows, hidden], which a translator changes in place: all logits [rows, outputs], or where those are
+// null the most likely tokens' ids [rows], -1 where no logit is a number.
+void run_reader(const Reader *reader, float *hidden, int64_t rows, float *logits, int64_t *ids, uint8_t *workspace,
+                int64_t threads) {
+    Reading work = {.reader = reader, .hidden = hidden, .rows = rows, .logits = logits, .ids = ids};
+    lay_out_reading(&work, workspace);
+    run_together(logits ? read_logits : choose_tokens, &work, work.steps, 2 * STEPS_OF_READING, threads);
+}

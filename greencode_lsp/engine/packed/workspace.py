@@ -1,0 +1,18 @@
+"""Memory for what the kernel computes on the way."""
+
+import ctypes
+
+import torch
+
+
+class Workspace:
+    """Bytes that grow with what is asked for; one call's contents mean nothing to the next."""
+
+    def __init__(self) -> None:
+        self._memory = torch.empty(0, dtype=torch.uint8)
+
+    def reserve(self, size: int) -> ctypes.c_void_p:
+        """Return the address of at least that many bytes, aligned as torch aligns (64 bytes)."""
+        if len(self._memory) < size:
+            self._memory = torch.empty(size + size // 4, dtype=torch.uint8)
+        return ctypes.c_void_p(self._memory.data_ptr())

@@ -1,0 +1,171 @@
+"""Policies that were trained: a small network reads the hidden state behind an exit (GREEN-CODE, arXiv 2501.11006).
+
+Each exit has its own network of two hidden layers, which is how the exit's index enters:
+
+    z = tanh(in.weight[e] @ h / scale + in.bias[e])         h [hidden], z [width]
+    z = tanh(mid.weight[e] @ z + mid.bias[e])
+    exit, stop = out.weight[e] @ z + out.bias[e]
+
+`scale` is the root mean square of h (what the norm before the head divides by, too), or 1 where the file says "raw".
+Whatever standardises the inputs is part of the weights. `exit` rises with how good it is to read the token here rather
+than to go deeper, `stop` with how good it is to give up; neither is a probability. Runs no LM head.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from greencode_lsp.policy.base import Reading, Verdict
+from greencode_lsp.policy.errors import PolicyError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = "1"
+INPUTS = ("rms", "raw")
+SMALLEST_SQUARE = 1e-6
+"""Added to the mean square of a state, as in the models' own norms."""
+
+TENSORS = ("in.weight", "in.bias", "mid.weight", "mid.bias", "out.weight", "out.bias")
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PolicyFile:
+    """What `policy.safetensors` holds.
+
+    Shapes, with E exits: in.weight [E, width, hidden], mid.weight [E, second width, width], out.weight [E, 2, second
+    width], biases accordingly. `stop_threshold` is infinite for policies that never give up. `grid` [Q], descending:
+    thresholds for calibration to try, chosen on training data so that calibration may test them.
+    """
+
+    exits: tuple[int, ...]
+    hidden_size: int
+    kind: str
+    inputs: str
+    stop_threshold: float
+    grid: Floats
+    tensors: dict[str, Floats]
+
+
+class PolicyNetwork:
+    """The networks of all exits, ready to run. Not for use from two threads at once."""
+
+    def __init__(self, file: PolicyFile) -> None:
+        self.file = file
+        tensors = [np.ascontiguousarray(file.tensors[name], dtype=np.float32) for name in TENSORS]
+        self._exits = [tuple(tensor[index] for tensor in tensors) for index in range(len(file.exits))]
+        self._first = np.empty(tensors[1].shape[1], np.float32)
+        self._second = np.empty(tensors[3].shape[1], np.float32)
+        self._on_device: dict[Any, list[tuple[Tensor, ...]]] = {}
+
+    def scores(self, exit_index: int, hidden: Tensor) -> tuple[float, float]:
+        """Return the scores for exiting and for giving up of a state [hidden] behind an exit."""
+        if hidden.device.type != "cpu":
+            return self._scores_on_device(exit_index, hidden)
+        state = hidden.float().numpy()
+        weight, bias, mid_weight, mid_bias, out_weight, out_bias = self._exits[exit_index]
+        first, second = self._first, self._second
+        np.dot(weight, state, out=first)
+        if self.file.inputs == "rms":
+            first *= 1.0 / math.sqrt(float(state.dot(state)) / len(state) + SMALLEST_SQUARE)
+        first += bias
+        np.tanh(first, out=first)
+        np.dot(mid_weight, first, out=second)
+        second += mid_bias
+        np.tanh(second, out=second)
+        out = out_weight.dot(second)
+        return float(out[0] + out_bias[0]), float(out[1] + out_bias[1])
+
+    def _scores_on_device(self, exit_index: int, hidden: Tensor) -> tuple[float, float]:
+        import torch
+
+        exits = self._on_device.get(hidden.device)
+        if exits is None:
+            exits = [tuple(torch.from_numpy(part).to(hidden.device) for part in parts) for parts in self._exits]
+            self._on_device[hidden.device] = exits
+        weight, bias, mid_weight, mid_bias, out_weight, out_bias = exits[exit_index]
+        state = hidden.float()
+        first = weight @ state
+        if self.file.inputs == "rms":
+            first = first * (state.square().mean() + SMALLEST_SQUARE).rsqrt()
+        second = torch.tanh(mid_bias + mid_weight @ torch.tanh(first + bias))
+        exit_score, stop_score = (out_bias + out_weight @ second).tolist()
+        return exit_score, stop_score
+
+
+class LearnedPolicy:
+    """Give up where the network is sure that full depth errs, else exit where its score reaches the threshold."""
+
+    def __init__(self, network: PolicyNetwork, threshold: float) -> None:
+        self.network, self.threshold = network, threshold
+
+    def decide(self, reading: Reading) -> Verdict:
+        """Read the hidden state; takes microseconds."""
+        exit_score, stop_score = self.network.scores(reading.exit_index, reading.hidden)
+        if stop_score >= self.network.file.stop_threshold:
+            return Verdict.STOP
+        return Verdict.EXIT if exit_score >= self.threshold else Verdict.CONTINUE
+
+
+def read_policy(path: Path) -> PolicyFile:
+    """Read a policy file; raise `PolicyError` in one line when it is damaged."""
+    try:
+        with safe_open(path, framework="np") as file:
+            facts = file.metadata() or {}
+            tensors = {name: file.get_tensor(f"policy.{name}").astype(np.float32) for name in TENSORS}
+            grid = file.get_tensor("policy.grid").astype(np.float32)
+        if facts["format"] != FORMAT:
+            raise PolicyError(f"{path} has format {facts['format']}, which this version of greencode does not know")
+        policy = PolicyFile(
+            exits=tuple(int(depth) for depth in json.loads(facts["exits"])),
+            hidden_size=int(facts["hidden_size"]),
+            kind=facts["kind"],
+            inputs=facts["inputs"],
+            stop_threshold=float(facts["stop_threshold"]),
+            grid=grid,
+            tensors=tensors,
+        )
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise PolicyError(f"{path} is damaged or no policy ({error}); train it again or fetch it again") from error
+    _check(path, policy)
+    return policy
+
+
+def load_network(path: Path, exits: tuple[int, ...], hidden_size: int) -> PolicyNetwork:
+    """Read a policy for a model with these exits; raise `PolicyError` when it was trained for another."""
+    policy = read_policy(path)
+    if policy.exits != exits:
+        raise PolicyError(f"{path} is for exits {list(policy.exits)}, but the model has {list(exits)}; train it again")
+    if policy.hidden_size != hidden_size:
+        raise PolicyError(f"{path} reads states of {policy.hidden_size}, but the model's have {hidden_size} numbers")
+    return PolicyNetwork(policy)
+
+
+def _check(path: Path, policy: PolicyFile) -> None:
+    exits, tensors = len(policy.exits), policy.tensors
+    width, second = tensors["in.bias"].shape[-1], tensors["mid.bias"].shape[-1]
+    expected = {
+        "in.weight": (exits, width, policy.hidden_size),
+        "in.bias": (exits, width),
+        "mid.weight": (exits, second, width),
+        "mid.bias": (exits, second),
+        "out.weight": (exits, 2, second),
+        "out.bias": (exits, 2),
+    }
+    wrong = [name for name, shape in expected.items() if tensors[name].shape != shape]
+    broken = [name for name in TENSORS if not np.isfinite(tensors[name]).all()]
+    if wrong or broken or policy.inputs not in INPUTS or math.isnan(policy.stop_threshold) or not exits:
+        what = (
+            f"wrong shape of {wrong[0]}" if wrong else f"NaN or infinite {broken[0]}" if broken else "unknown metadata"
+        )
+        raise PolicyError(f"{path} is damaged or no policy ({what}); train it again or fetch it again")

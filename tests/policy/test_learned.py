@@ -1,0 +1,154 @@
+import json
+
+import pytest
+import torch
+
+from greencode_lsp.completion.profiles import Profile, ProfileError, resolve_profile
+from greencode_lsp.policy import BundlePolicy, FixedExit, NeverExit, PolicyError, Reading, Verdict, load_bundle_policy
+from greencode_lsp.policy.learned import LearnedPolicy, load_network
+from tests.policy.files import HIDDEN, random_tensors, write_calibration_file, write_policy_file
+
+EXITS = (6, 12, 18)
+
+
+def reading(hidden, index=1):
+    def logits():
+        raise AssertionError("a learned policy must not run the head")
+
+    return Reading(index, EXITS[index], hidden, logits)
+
+
+def by_hand(tensors, index, hidden, inputs):
+    """Compute the scores with torch, from the formula in the module's docstring."""
+    part = {name: torch.from_numpy(tensor[index]).double() for name, tensor in tensors.items()}
+    state = hidden.double()
+    if inputs == "rms":
+        state = state / (state.square().mean() + 1e-6).sqrt()
+    first = torch.tanh(part["in.weight"] @ state + part["in.bias"])
+    second = torch.tanh(part["mid.weight"] @ first + part["mid.bias"])
+    return (part["out.weight"] @ second + part["out.bias"]).tolist()
+
+
+@pytest.mark.parametrize("inputs", ["rms", "raw"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_every_exit_is_scored_by_its_own_network(tmp_path, inputs, dtype):
+    network = load_network(write_policy_file(tmp_path, EXITS, inputs=inputs), EXITS, HIDDEN)
+    states = (torch.randn(3, HIDDEN, generator=torch.Generator().manual_seed(1)) * 5).to(dtype)
+    with torch.inference_mode():
+        found = [network.scores(index, states[index].clone()) for index in range(3)]
+    for index, scores in enumerate(found):
+        assert scores == pytest.approx(by_hand(random_tensors(3), index, states[index], inputs), abs=1e-4)
+    assert len({round(scores[0], 3) for scores in found}) == 3
+
+
+def test_a_state_on_another_device_is_scored_there(tmp_path):
+    network = load_network(write_policy_file(tmp_path, EXITS), EXITS, HIDDEN)
+    state = torch.randn(HIDDEN, generator=torch.Generator().manual_seed(2))
+    assert network._scores_on_device(2, state) == pytest.approx(network.scores(2, state), abs=1e-5)
+
+
+def test_scores_leave_a_state_as_it_was(tmp_path):
+    network = load_network(write_policy_file(tmp_path, EXITS), EXITS, HIDDEN)
+    state = torch.ones(HIDDEN)
+    network.scores(0, state)
+    assert torch.equal(state, torch.ones(HIDDEN))
+
+
+def test_the_threshold_decides_unless_the_policy_gives_up(tmp_path):
+    network = load_network(write_policy_file(tmp_path, EXITS), EXITS, HIDDEN)
+    state = torch.ones(HIDDEN)
+    score, stop_score = network.scores(1, state)
+    assert LearnedPolicy(network, score - 0.01).decide(reading(state)) is Verdict.EXIT
+    assert LearnedPolicy(network, score + 0.01).decide(reading(state)) is Verdict.CONTINUE
+    stops = write_policy_file(tmp_path / "stops", EXITS, stop_threshold=repr(stop_score - 0.01))
+    assert LearnedPolicy(load_network(stops, EXITS, HIDDEN), score - 0.01).decide(reading(state)) is Verdict.STOP
+
+
+def broken_tensors(name, value):
+    return random_tensors(3) | {name: value(random_tensors(3)[name])}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "facts", "message"),
+    [
+        (broken_tensors("in.weight", lambda t: t * float("nan")), {}, "NaN or infinite in.weight"),
+        (broken_tensors("out.weight", lambda t: t[:, :1].copy()), {}, "wrong shape of out.weight"),
+        (None, {"format": "9"}, "format 9"),
+        (None, {"exits": "six"}, "damaged"),
+        (None, {"inputs": "guessed"}, "unknown metadata"),
+        (None, {"exits": "[6, 12, 20]"}, r"is for exits \[6, 12, 20\], but the model has \[6, 12, 18\]"),
+    ],
+)
+def test_an_unusable_policy_is_one_line_that_names_the_file(tmp_path, tensors, facts, message):
+    path = write_policy_file(tmp_path, EXITS, tensors, **facts)
+    with pytest.raises(PolicyError, match=message) as raised:
+        load_network(path, EXITS, HIDDEN)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def threshold_of(profile: Profile) -> float:
+    policy = profile.make_policy()
+    assert isinstance(policy, LearnedPolicy)
+    return policy.threshold
+
+
+def test_profiles_take_the_thresholds_that_calibration_found(tmp_path):
+    write_policy_file(tmp_path, EXITS)
+    write_calibration_file(tmp_path, {0.005: 3.0, 0.01: 2.0, 0.02: 1.0, 0.05: -1.0})
+    bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN)
+    thresholds = {name: threshold_of(resolve_profile(name, bundle)) for name in ("balanced", "eco", "auto", "exact")}
+    assert thresholds == {"balanced": 2.0, "eco": -1.0, "auto": 2.0, "exact": 0.5}
+    assert resolve_profile("auto", bundle).name == "balanced"
+    assert resolve_profile("exact", bundle).verify
+    assert resolve_profile("full", bundle).make_policy is NeverExit
+
+
+@pytest.mark.parametrize(("loss", "threshold"), [(0.005, 3.0), (0.015, 2.0), (0.02, 1.0), (0.2, -1.0)])
+def test_a_users_own_bound_takes_the_loosest_proven_one_within_it(tmp_path, loss, threshold):
+    write_policy_file(tmp_path, EXITS)
+    write_calibration_file(tmp_path, {0.005: 3.0, 0.01: 2.0, 0.02: 1.0, 0.05: -1.0})
+    bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN)
+    assert threshold_of(resolve_profile("balanced", bundle, loss)) == threshold
+    assert threshold_of(resolve_profile("eco", bundle, loss)) == -1.0
+
+
+def test_where_no_threshold_was_proven_nothing_exits(tmp_path):
+    write_policy_file(tmp_path, EXITS)
+    write_calibration_file(tmp_path, {0.01: None, 0.05: 0.0}, drafting=None)
+    bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN)
+    assert resolve_profile("balanced", bundle).make_policy is NeverExit
+    assert resolve_profile("balanced", bundle, 0.001).make_policy is NeverExit
+    assert resolve_profile("auto", bundle).name == "full"
+    assert threshold_of(resolve_profile("eco", bundle)) == 0.0
+    drafts = resolve_profile("exact", bundle).make_policy()
+    assert isinstance(drafts, FixedExit)
+    assert drafts.layer == 18
+
+
+def test_a_bundle_without_a_policy_works_as_before():
+    bundle = BundlePolicy(EXITS)
+    assert resolve_profile("auto", bundle).name == "full"
+    assert isinstance(resolve_profile("exact", bundle).make_policy(), FixedExit)
+    with pytest.raises(ProfileError, match="calibrated policy"):
+        resolve_profile("eco", bundle)
+
+
+@pytest.mark.parametrize("broken", ["policy", "calibration", "another policy"])
+def test_full_depth_outlives_damaged_files_and_the_others_say_why(tmp_path, broken):
+    policy = write_policy_file(tmp_path, EXITS)
+    calibration = write_calibration_file(tmp_path, {0.01: 2.0})
+    if broken == "policy":
+        policy.write_bytes(policy.read_bytes()[:300])
+    elif broken == "calibration":
+        data = json.loads(calibration.read_text())
+        calibration.write_text(json.dumps(data | {"bounds": [{"loss": 0.01}]}))
+    else:
+        write_policy_file(tmp_path, EXITS, random_tensors(3, seed=9))
+    bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN)
+    assert "\n" not in bundle.problem
+    assert resolve_profile("full", bundle).make_policy is NeverExit
+    assert resolve_profile("auto", bundle).name == "full"
+    with pytest.raises(ProfileError) as raised:
+        resolve_profile("balanced", bundle)
+    assert str(calibration if broken != "policy" else policy) in str(raised.value)
