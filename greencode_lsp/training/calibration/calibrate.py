@@ -1,0 +1,104 @@
+"""Calibrating a policy: a proven threshold for each allowed loss, and the whole trade-off beside its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
+from greencode_lsp.policy.calibration import PROFILES, Bound, Calibration
+from greencode_lsp.policy.learned import read_policy
+from greencode_lsp.training.calibration.drafting import drafting_threshold
+from greencode_lsp.training.calibration.learn_then_test import (
+    independent_units,
+    lowest_proven,
+    relative_losses,
+    upper_limit,
+)
+from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.policy.costs import Costs
+from greencode_lsp.training.policy.outcomes import tally
+from greencode_lsp.training.policy.scoring import Choice, decide, score
+from greencode_lsp.training.policy.table import Row, policy_table
+from greencode_lsp.training.policy.trace_set import Floats, TraceSet
+from greencode_lsp.training.progress import Report
+
+LOSSES = (0.005, 0.01, 0.02, 0.05)
+CONFIDENCE = 0.95
+
+__all__ = ["CONFIDENCE", "LOSSES", "POLICY_FILE", "Calibrated", "calibrate"]
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What calibration writes, and the trade-off it reports: rows of the policy and its controls at equal depths."""
+
+    calibration: Calibration
+    curve: list[Row]
+
+
+def calibrate(traces: TraceSet, policy_path: Path, costs: Costs, report: Report, confidence: float) -> Calibrated:
+    """Prove thresholds on traces no training has seen; raise `TrainingError` where policy and traces do not fit."""
+    policy = read_policy(policy_path)
+    if policy.exits != traces.exits:
+        raise TrainingError(
+            f"{policy_path} is for exits {list(policy.exits)}, but the traces have {list(traces.exits)}; "
+            "record the traces with the bundle that the policy is for"
+        )
+    report("scoring", 0, 1)
+    exit_scores, stop_scores = score(policy, traces)
+    units = independent_units(traces)
+
+    def choice_at(threshold: float) -> Choice:
+        return decide(exit_scores, stop_scores, threshold, policy.stop_threshold)
+
+    def losses_at(threshold: float) -> Floats:
+        return relative_losses(traces, choice_at(threshold), units)
+
+    grid = [float(threshold) for threshold in policy.grid]
+    bounds = []
+    for done, loss in enumerate(LOSSES):
+        report("testing", done, len(LOSSES))
+        bounds.append(
+            describe(
+                loss, lowest_proven(grid, losses_at, loss, confidence), traces, costs, choice_at, losses_at, confidence
+            )
+        )
+    report("comparing", 0, 1)
+    calibration = Calibration(
+        confidence=confidence,
+        split=traces.split,
+        rows=len(traces),
+        unit=units.kind,
+        clusters=units.count,
+        policy_sha256=file_sha256(policy_path),
+        bounds=tuple(bounds),
+        drafting_threshold=drafting_threshold(traces, exit_scores, grid, costs),
+        profiles=dict(PROFILES),
+    )
+    return Calibrated(calibration, policy_table(traces, {policy.kind: policy}, costs))
+
+
+def describe(
+    loss: float,
+    threshold: float | None,
+    traces: TraceSet,
+    costs: Costs,
+    choice_at: Callable[[float], Choice],
+    losses_at: Callable[[float], Floats],
+    confidence: float,
+) -> Bound:
+    """Say what a threshold does on the traces it was proven on."""
+    if threshold is None:
+        return Bound(loss, None, 0.0, 0.0, float(traces.layers), 0.0)
+    losses = losses_at(threshold)
+    figures = tally(traces, choice_at(threshold), costs).figures()
+    return Bound(
+        loss=loss,
+        threshold=threshold,
+        expected_loss=float(losses.mean()),
+        upper_loss=upper_limit(losses, confidence),
+        mean_depth=figures.mean_depth,
+        saved=figures.saved,
+    )

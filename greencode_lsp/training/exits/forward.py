@@ -1,0 +1,142 @@
+"""A backbone whose layers learn: the engine's computation on whole texts, batched and differentiable."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from greencode_lsp.engine.adapters import low_rank
+from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Linear, Norm, RotaryTable
+from greencode_lsp.engine.backbone import Backbone, apply, normalise, rotate, run_mlp
+
+MAPS = ("qkv", "attention_out", "mlp_in", "mlp_out")
+
+NORMS = ("attention_norm", "mlp_norm")
+
+
+class TunableBackbone(nn.Module):
+    """The layers of a float32 backbone, which stays as it is, with changes that learn.
+
+    `low-rank`: every matrix W becomes W + up @ down (LoRA, arXiv 2106.09685). `full`: matrices, biases and norms of
+    the layers learn themselves. Embedding, final norm and head stay: what is compared is said in one language.
+    """
+
+    def __init__(self, backbone: Backbone, mode: str, rank: int, checkpointing: bool, seed: int) -> None:
+        super().__init__()
+        self.shape, self.mode, self.rank, self.checkpointing = backbone.shape, mode, rank, checkpointing
+        self.base = backbone.weights
+        generator = torch.Generator().manual_seed(seed)
+        self.changes = nn.ParameterDict()
+        for index, layer in enumerate(self.base.layers):
+            if mode == "low-rank":
+                for part in MAPS:
+                    rows, columns = getattr(layer, part).weight.shape
+                    down = torch.randn(rank, columns, generator=generator) * columns**-0.5
+                    self.changes[key(index, part, "down")] = nn.Parameter(down)
+                    self.changes[key(index, part, "up")] = nn.Parameter(torch.zeros(rows, rank))
+            else:
+                for part in (*MAPS, *NORMS):
+                    for kind, tensor in tensors_of(getattr(layer, part)):
+                        self.changes[key(index, part, kind)] = nn.Parameter(torch.zeros_like(tensor, device="cpu"))
+
+    def forward(self, tokens: Tensor, depths: Sequence[int], original: bool = False) -> list[Tensor]:
+        """Return the states [texts, rows, hidden] after so many layers each, for tokens [texts, rows].
+
+        `original` runs the layers as they were.
+        """
+        hidden = self.embed(tokens)
+        rotary = self.rotary(tokens.shape[1])
+        found: list[Tensor] = []
+        for index in range(self.shape.layers):
+            if self.checkpointing and not original and torch.is_grad_enabled():
+                hidden = checkpoint(self._layer, index, hidden, rotary, original, use_reentrant=False)
+            else:
+                hidden = self._layer(index, hidden, rotary, original)
+            if index + 1 in depths:
+                found.append(hidden)
+        return found
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Return what enters the first layer."""
+        hidden, positions = self.base.embedding[tokens], self.base.positions
+        if isinstance(positions, LearnedPositions):
+            hidden = hidden + positions.table[positions.offset : positions.offset + tokens.shape[1]]
+        return hidden
+
+    def rotary(self, rows: int) -> tuple[Tensor, Tensor] | None:
+        """Return cosines and sines [rows, 1, rotary_size], where positions are rotations."""
+        positions = self.base.positions
+        if isinstance(positions, RotaryTable):
+            return positions.cos[:rows, None], positions.sin[:rows, None]
+        return None
+
+    def _layer(self, index: int, hidden: Tensor, rotary: tuple[Tensor, Tensor] | None, original: bool) -> Tensor:
+        layer, shape = self.base.layers[index], self.shape
+        if not original:
+            layer = self._changed(index, layer)
+        attended = hidden + attend(shape, layer, normalise(shape, hidden, layer.attention_norm), rotary)
+        return attended + run_mlp(shape, layer, hidden if shape.parallel_residual else attended)
+
+    def _changed(self, index: int, layer: Layer) -> Layer:
+        parts = {part: self._changed_part(index, part, getattr(layer, part)) for part in (*MAPS, *NORMS)}
+        return replace(layer, **parts)  # type: ignore[arg-type]  # each part keeps its type
+
+    def _changed_part(self, index: int, part: str, old: Linear | Norm) -> Linear | Norm:
+        if self.mode == "low-rank":
+            if part in NORMS:
+                return old
+            change = self.changes[key(index, part, "up")] @ self.changes[key(index, part, "down")]
+            return replace(old, weight=old.weight + change)
+        changed = {kind: tensor + self.changes[key(index, part, kind)] for kind, tensor in tensors_of(old)}
+        return replace(old, **changed)
+
+    @torch.no_grad()
+    def adapters(self) -> dict[str, Tensor]:
+        """Return the changes as the engine's adapters; those of whole matrices at the nearest of this rank."""
+        found: dict[str, Tensor] = {}
+        for name, value in self.changes.items():
+            index, part, kind = unkey(name)
+            prefix = f"layer.{index}.{part}"
+            if self.mode == "full" and part in MAPS and kind == "weight":
+                found[f"{prefix}.down"], found[f"{prefix}.up"] = low_rank(value.detach(), self.rank)
+            else:
+                found[f"{prefix}.{kind}"] = value.detach().clone()
+        return {name: tensor.cpu().contiguous() for name, tensor in found.items()}
+
+
+def attend(shape: Architecture, layer: Layer, hidden: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+    """Return what attention adds to normalised hidden [texts, rows, hidden]; rows see themselves and those before."""
+    texts, rows, _ = hidden.shape
+    fused = apply(layer.qkv, hidden).view(texts, rows, shape.heads + 2 * shape.kv_heads, shape.head_size)
+    queries, keys, values = torch.split(fused, [shape.heads, shape.kv_heads, shape.kv_heads], dim=2)
+    if layer.query_norm is not None and layer.key_norm is not None:
+        queries, keys = normalise(shape, queries, layer.query_norm), normalise(shape, keys, layer.key_norm)
+    if rotary is not None:
+        queries, keys = rotate(queries, *rotary), rotate(keys, *rotary)
+    attended = functional.scaled_dot_product_attention(
+        queries.transpose(1, 2),
+        keys.to(queries.dtype).transpose(1, 2),
+        values.to(queries.dtype).transpose(1, 2),
+        is_causal=True,
+        enable_gqa=shape.heads != shape.kv_heads,
+    )  # [texts, heads, rows, head_size]
+    return apply(layer.attention_out, attended.transpose(1, 2).reshape(texts, rows, shape.heads * shape.head_size))
+
+
+def tensors_of(part: Linear | Norm) -> list[tuple[str, Tensor]]:
+    """Return the tensors of a part by their field's name."""
+    return [(kind, tensor) for kind, tensor in (("weight", part.weight), ("bias", part.bias)) if tensor is not None]
+
+
+def key(index: int, part: str, kind: str) -> str:
+    """Name a parameter; PyTorch takes no points in names."""
+    return f"{index}-{part}-{kind}"
+
+
+def unkey(name: str) -> tuple[int, str, str]:
+    """Undo `key`."""
+    index, part, kind = name.split("-")
+    return int(index), part, kind

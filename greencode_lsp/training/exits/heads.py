@@ -1,0 +1,108 @@
+"""Exit heads as PyTorch modules, computing what the engine computes, with parameters in float32."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from greencode_lsp.engine.architecture import Architecture, Linear, Norm
+from greencode_lsp.engine.backbone import normalise, translate
+from greencode_lsp.engine.exits import ExitHead, Translator
+
+
+class TrainableNorm(nn.Module):
+    """A norm that begins as a copy of another."""
+
+    def __init__(self, norm: Norm) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(norm.weight.detach().float().clone())
+        self.bias = None if norm.bias is None else nn.Parameter(norm.bias.detach().float().clone())
+
+    def as_norm(self) -> Norm:
+        """Return it as the engine holds norms; the tensors are shared."""
+        return Norm(self.weight, self.bias)
+
+
+REACH = 2.0
+"""How large a translator's output is against the state it is added to, for weights of size 1; 2 to 4 learn soonest."""
+
+
+class TrainableExit(nn.Module):
+    """One exit's norm and, with a width above 0, a translator that begins by changing nothing.
+
+    Hidden states grow with depth (SmolLM2: from 4 to 26). What a translator adds is measured in their size, `scale`,
+    or optimizers, whose steps know no sizes, would need ten times as many to move the deep ones.
+    """
+
+    scale: Tensor
+
+    def __init__(self, shape: Architecture, final_norm: Norm, width: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.shape = shape
+        self.norm = TrainableNorm(final_norm)
+        self.translated = width > 0
+        if self.translated:
+            size = shape.hidden_size
+            neutral = Norm(torch.ones(size), torch.zeros(size) if shape.norm == "layer" else None)
+            self.mlp_norm = TrainableNorm(neutral)
+            rows = 2 * width if shape.gated else width
+            self.mlp_in = nn.Parameter(torch.randn(rows, size, generator=generator) * size**-0.5)
+            self.mlp_out = nn.Parameter(torch.zeros(size, width))
+        self.register_buffer("scale", torch.ones(()))
+
+    def as_head(self) -> ExitHead:
+        """Return it as the engine holds exit heads; the tensors are shared."""
+        if not self.translated:
+            return ExitHead(self.norm.as_norm())
+        out = Linear(self.mlp_out * self.scale)
+        translator = Translator(self.mlp_norm.as_norm(), Linear(self.mlp_in), out)
+        return ExitHead(self.norm.as_norm(), translator)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return what the shared head reads, [..., hidden], for raw hidden states [..., hidden]."""
+        head = self.as_head()
+        return normalise(self.shape, translate(self.shape, head, hidden), head.norm)
+
+
+class TrainableExits(nn.Module):
+    """The heads of several exits, by depth."""
+
+    def __init__(self, shape: Architecture, final_norm: Norm, depths: Sequence[int], width: int, seed: int) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.depths = tuple(depths)
+        self.exits = nn.ModuleList(TrainableExit(shape, final_norm, width, generator) for _ in depths)
+
+    def forward(self, hidden: Tensor) -> list[Tensor]:
+        """Return per exit what the shared head reads, [rows, hidden], for hidden [rows, exits, hidden]."""
+        return [module(hidden[:, index]) for index, module in enumerate(self.exits)]
+
+    @torch.no_grad()
+    def measure(self, hidden: Tensor) -> None:
+        """Set every exit's scale by typical states [rows, exits, hidden]; before training only."""
+        # The median: a few rows, such as a text's first, are a hundred times larger than all others.
+        sizes = hidden.float().square().mean(dim=-1).sqrt().median(dim=0).values
+        for module, size in zip(self._modules_by_depth(), sizes, strict=True):
+            module.scale.fill_(REACH * float(size))
+
+    def _modules_by_depth(self) -> list[TrainableExit]:
+        return [module for module in self.exits if isinstance(module, TrainableExit)]
+
+    def as_heads(self) -> dict[int, ExitHead]:
+        """Return the heads by depth, without gradients."""
+        modules = self._modules_by_depth()
+        return {depth: detached(module.as_head()) for depth, module in zip(self.depths, modules, strict=True)}
+
+
+def detached(head: ExitHead) -> ExitHead:
+    """Return a head whose tensors no longer learn."""
+
+    def linear(old: Linear) -> Linear:
+        return Linear(old.weight.detach(), None if old.bias is None else old.bias.detach())
+
+    def norm(old: Norm) -> Norm:
+        return Norm(old.weight.detach(), None if old.bias is None else old.bias.detach())
+
+    old = head.translator
+    translator = old and Translator(norm(old.mlp_norm), linear(old.mlp_in), linear(old.mlp_out))
+    return ExitHead(norm(head.norm), translator)

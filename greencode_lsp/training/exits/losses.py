@@ -1,0 +1,96 @@
+"""What an exit should say, and how far it is from saying it, without the whole vocabulary where that is too dear."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from greencode_lsp.engine.architecture import Linear
+
+SHARED_LIKELY = 12
+"""A batch's candidates are the union of each row's likeliest tokens down to this rank, besides the drawn ones."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The tokens over which a batch's softmax is taken.
+
+    Shapes: ids [candidates], log_weights [candidates] (how many tokens of the vocabulary each stands for), likely
+    [rows, k] and true [rows] as places in `ids`, teacher [rows, k] (full depth's probabilities, summing to 1).
+    """
+
+    ids: Tensor
+    log_weights: Tensor
+    likely: Tensor
+    true: Tensor
+    teacher: Tensor
+
+
+def choose_candidates(
+    likely: Tensor, likelihood: Tensor, true: Tensor, vocabulary: int, drawn: int, generator: torch.Generator
+) -> Candidates:
+    """Return the union of a batch's likely and true tokens, and `drawn` of the others at random (all when 0).
+
+    Each drawn token stands for as many of the others as were not drawn, so that the sum of exponentials over the
+    candidates is, on average, the one over the whole vocabulary (importance sampling).
+    Shapes: likely and likelihood [rows, k], true [rows].
+    """
+    likely, likelihood = likely[:, :SHARED_LIKELY], likelihood[:, :SHARED_LIKELY]
+    wanted = torch.zeros(vocabulary, dtype=torch.bool, device=true.device)
+    wanted[likely.flatten()] = True
+    wanted[true] = True
+    others = (~wanted).nonzero().flatten()
+    if drawn and drawn < len(others):
+        places = torch.randperm(len(others), generator=generator)[:drawn].to(others.device)
+        sampled, weight = others[places], len(others) / drawn
+    else:
+        sampled, weight = others, 1.0
+    sure = wanted.nonzero().flatten()
+    ids = torch.cat((sure, sampled))
+    log_weights = torch.zeros(len(ids), device=ids.device)
+    log_weights[len(sure) :] = torch.tensor(weight).log()
+    place = torch.zeros(vocabulary, dtype=torch.long, device=ids.device)
+    place[ids] = torch.arange(len(ids), device=ids.device)
+    return Candidates(ids, log_weights, place[likely], place[true], functional.softmax(likelihood.float(), dim=-1))
+
+
+def head_rows(head: Linear, ids: Tensor) -> Linear:
+    """Return the rows of the LM head that score these tokens."""
+    return Linear(head.weight[ids], None if head.bias is None else head.bias[ids])
+
+
+def exit_loss(logits: Tensor, candidates: Candidates, true_share: float) -> tuple[Tensor, Tensor]:
+    """Return an exit's mean loss and its agreement with full depth's likeliest token, over the candidates.
+
+    The loss is the cross-entropy against full depth's distribution (its likeliest tokens, rescaled to sum to 1), mixed
+    with that against the token that came. Shapes: logits [rows, candidates].
+    """
+    scores = logits.float() + candidates.log_weights
+    total = scores.logsumexp(dim=-1)
+    distilled = total - (scores.gather(1, candidates.likely) * candidates.teacher).sum(dim=-1)
+    truth = total - scores.gather(1, candidates.true[:, None])[:, 0]
+    loss = torch.lerp(distilled, truth, true_share).mean()
+    agreement = (logits.detach().argmax(dim=-1) == candidates.likely[:, 0]).float().mean()
+    return loss, agreement
+
+
+def geometric_weights(exits: tuple[int, ...], layers: int) -> dict[int, float]:
+    """Return GREEN-CODE's weights by depth: .7 to the exits in the first half, .2 to the rest, .1 to full depth.
+
+    Within each half every exit weighs .9 of the one before it (arXiv 2501.11006; `get_weights` in its repository).
+    """
+    weights = {layers: 0.1}
+    for share, half in (
+        (0.7, [depth for depth in exits if depth <= layers // 2]),
+        (0.2, [depth for depth in exits if depth > layers // 2]),
+    ):
+        powers = [0.9**index for index in range(len(half))]
+        weights |= {depth: share * power / sum(powers) for depth, power in zip(half, powers, strict=True)}
+    total = sum(weights.values())  # a half without exits leaves its share to the others
+    return {depth: weights[depth] / total for depth in sorted(weights)}
+
+
+def uniform_weights(exits: tuple[int, ...], layers: int) -> dict[int, float]:
+    """Return the same weight for every exit and for full depth."""
+    return {depth: 1 / (len(exits) + 1) for depth in (*exits, layers)}

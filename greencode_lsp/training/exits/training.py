@@ -1,0 +1,113 @@
+"""From a corpus and a recipe to files beside a bundle: `exits.safetensors`, and adapters where layers were trained."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from greencode_lsp.engine import load_backbone, load_runner
+from greencode_lsp.engine.architecture import Architecture
+from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, exits_metadata, exits_tensors
+from greencode_lsp.engine.runner import multiplies_bfloat16
+from greencode_lsp.paths import cache_folder
+from greencode_lsp.training.exits.frozen import FrozenTask
+from greencode_lsp.training.exits.recipe import Recipe, jsonable
+from greencode_lsp.training.exits.states import BatchSize, LiveSource, RecordedSource, join, record_states, states_of
+from greencode_lsp.training.exits.trainer import Standing, make_accelerator, train
+from greencode_lsp.training.material import Material, open_corpus, training_windows
+from greencode_lsp.training.progress import Report
+from greencode_lsp.training.traces.shards import disk_errors, replace_file
+from greencode_lsp.training.traces.texts import Choice
+
+STATES = "states"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train, from which corpus, into which folder, on which device."""
+
+    material: Material
+    corpus: Path
+    out: Path
+    recipe: Recipe
+    device: str
+
+
+def train_exits(job: Job, report: Report) -> dict[str, Any]:
+    """Train to the end, going on from `job.out` where a run was stopped; return facts and figures for people.
+
+    Raises `TrainingError`, `CorpusError`, `BundleError` or `EngineError`, one line each.
+    """
+    if job.recipe.mode == "frozen":
+        return train_frozen(job, report)
+    from greencode_lsp.training.exits.tuning import train_tuned
+
+    return train_tuned(job, report)
+
+
+def train_frozen(job: Job, report: Report) -> dict[str, Any]:
+    """Train heads on frozen layers; where there are several epochs, the layers' states are recorded first."""
+    recipe, material = job.recipe, job.material
+    accelerator = make_accelerator(job.device)
+    device = str(accelerator.device)
+    backbone = load_backbone(material.folder, device, dense_type(device))
+    recipe.check(backbone.shape)
+    corpus = open_corpus(job.corpus, material)
+    choice = Choice(recipe.tokens, recipe.context, recipe.windows_per_file, recipe.seed)
+    windows, kept = training_windows(corpus, choice, recipe.validation_tokens)
+    runner = load_runner(material.folder, device, cache_folder() / "packed")
+    size = BatchSize(recipe.micro_batch_tokens, max(1, recipe.batch_tokens // recipe.micro_batch_tokens))
+    validation = join([states_of(runner, window, recipe.exits, material.lead) for window in kept])
+    if recipe.epochs > 1:
+        facts = {"model": material.bundle.name, "weights_sha256": material.identity, **choice_facts(recipe)}
+        record_states(runner, windows, recipe.exits, material.lead, job.out / STATES, facts, report)
+        source: Any = RecordedSource(job.out / STATES, recipe.exits, size, recipe.epochs, recipe.seed)
+    else:
+        source = LiveSource(runner, windows, recipe.exits, material.lead, size)
+    task = FrozenTask(backbone, recipe, source, validation)
+    untrained = task.score(task.module)
+    standing = train(task, recipe, job.out, accelerator, report)
+    heads = task.heads.as_heads()
+    return write_results(job, backbone.shape, heads, standing, untrained, task.score(task.module))
+
+
+def choice_facts(recipe: Recipe) -> dict[str, Any]:
+    """Return what of a recipe decides which windows are read, and in which order; more tokens only go on with it."""
+    return {name: getattr(recipe, name) for name in ("context", "windows_per_file", "seed")}
+
+
+def dense_type(device: str) -> torch.dtype:
+    """Return the number format for dense matrices that do not learn."""
+    return torch.bfloat16 if device != "cpu" or multiplies_bfloat16() else torch.float32
+
+
+def write_results(
+    job: Job,
+    shape: Architecture,
+    heads: Mapping[int, ExitHead],
+    standing: Standing,
+    before: dict[str, float],
+    after: dict[str, float],
+) -> dict[str, Any]:
+    """Write the heads and the figures of a finished training; return the figures."""
+    with disk_errors(job.out):
+        tensors = {
+            name: tensor.half() if tensor.dim() > 1 else tensor.float()
+            for name, tensor in exits_tensors(heads, "cpu").items()
+        }
+        replace_file(job.out / EXITS_FILE, save(tensors, exits_metadata(heads, shape, job.material.identity)))
+        result = {
+            "model": job.material.bundle.name,
+            "exits_file": str(job.out / EXITS_FILE),
+            "best_step": standing.best_step,
+            "steps": standing.step,
+            "before": before,
+            "after": after,
+            "recipe": jsonable(job.recipe),
+        }
+        replace_file(job.out / "metrics.json", json.dumps(result, indent=1).encode())
+    return result

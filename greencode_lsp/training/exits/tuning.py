@@ -1,0 +1,58 @@
+"""From a corpus and a recipe to adapters for the layers, and the norms of their exits."""
+
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from greencode_lsp.engine import load_backbone
+from greencode_lsp.engine.adapters import ADAPTERS_FILE, adapters_metadata
+from greencode_lsp.training.exits.forward import MAPS, TunableBackbone, key
+from greencode_lsp.training.exits.packing import PackedTexts
+from greencode_lsp.training.exits.trainer import make_accelerator, train
+from greencode_lsp.training.exits.training import Job, write_results
+from greencode_lsp.training.exits.tuned import TunedTask
+from greencode_lsp.training.material import open_corpus, training_windows, validation_split
+from greencode_lsp.training.progress import Report
+from greencode_lsp.training.traces.shards import disk_errors, replace_file
+from greencode_lsp.training.traces.texts import Choice
+
+
+def train_tuned(job: Job, report: Report) -> dict[str, Any]:
+    """Train layers and exits; write adapters and heads, and figures measured with the adapters as they are shipped."""
+    recipe, material = job.recipe, job.material
+    accelerator = make_accelerator(job.device)
+    backbone = load_backbone(material.folder, str(accelerator.device), torch.float32)
+    recipe.check(backbone.shape)
+    corpus = open_corpus(job.corpus, material)
+    files = list(corpus.files("train"))
+    learned, _ = validation_split(len(files), recipe.seed)
+    choice = Choice(recipe.validation_tokens, recipe.context, recipe.windows_per_file, recipe.seed)
+    _, kept = training_windows(corpus, choice, recipe.validation_tokens)
+    ending = backbone.shape.end_of_text[:1]
+    texts = PackedTexts(
+        [files[number] for number in learned], recipe.tokens, recipe.context, material.lead, ending, recipe.seed
+    )
+    task = TunedTask(backbone, recipe, texts, kept)
+    before = task.score(task.module)
+    standing = train(task, recipe, job.out, accelerator, report)
+    layers = task.model.layers
+    adapters = layers.adapters()
+    if recipe.mode == "full":
+        set_changes(layers, adapters)
+    if accelerator.is_main_process:
+        halved = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in adapters.items()}
+        with disk_errors(job.out):
+            replace_file(job.out / ADAPTERS_FILE, save(halved, adapters_metadata(backbone.shape, material.identity)))
+    return write_results(job, backbone.shape, task.model.heads.as_heads(), standing, before, task.score(task.module))
+
+
+@torch.no_grad()
+def set_changes(layers: TunableBackbone, adapters: dict[str, Tensor]) -> None:
+    """Replace whole changes of matrices by those of low rank that are shipped, to measure what is shipped."""
+    for index in range(layers.shape.layers):
+        for part in MAPS:
+            prefix = f"layer.{index}.{part}"
+            change = adapters[f"{prefix}.up"] @ adapters[f"{prefix}.down"]
+            layers.changes[key(index, part, "weight")].copy_(change)

@@ -1,0 +1,56 @@
+"""A model with its exits, ready to be run over a corpus."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from greencode_lsp.engine import Runner, load_runner
+from greencode_lsp.engine.adapters import ADAPTERS_FILE
+from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
+from greencode_lsp.paths import cache_folder
+from greencode_lsp.training.exits.recipe import check_exits
+from greencode_lsp.training.material import Material, fetch_material, open_corpus, split_windows
+from greencode_lsp.training.progress import Report
+from greencode_lsp.training.traces.texts import Choice, Window
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A runner, the exits to look at, and the heads that there are for them."""
+
+    material: Material
+    runner: Runner
+    exits: tuple[int, ...]
+    heads: dict[int, ExitHead]
+    exits_sha256: str
+
+    def windows(self, corpus: Path, split: str, choice: Choice) -> list[Window]:
+        """Return windows of a corpus' split; raise `UserError` when the corpus is not this model's."""
+        return split_windows(open_corpus(corpus, self.material), split, choice)
+
+    def packages(self, corpus: Path) -> tuple[str, ...]:
+        """Return the names of a corpus' packages, in its order."""
+        return tuple(package.name for package in open_corpus(corpus, self.material).packages)
+
+
+def open_model(
+    model: str, exits_file: Path | None, exits: tuple[int, ...] | None, device: str, report: Report
+) -> OpenedModel:
+    """Load a model and its exits; raise `UserError` in one line.
+
+    Without `exits_file` the bundle's own heads are used, where it has any; without `exits`, those of the file or else
+    those of the bundle. Adapters beside the file are merged into the layers.
+    """
+    material = fetch_material(model, report)
+    path = exits_file or material.bundle.folder / EXITS_FILE
+    adapters = path.parent / ADAPTERS_FILE
+    runner = load_runner(material.folder, device, cache_folder() / "packed", adapters if adapters.is_file() else None)
+    heads: dict[int, ExitHead] = {}
+    if exits_file is not None or path.is_file():
+        heads = load_exits(path, runner.shape, material.identity, runner.device, runner.dtype)
+    depths = exits or tuple(heads) or material.bundle.exits
+    check_exits(depths, runner.shape.layers)
+    if heads:
+        heads = matching_heads(heads, depths, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if heads else ""
+    return OpenedModel(material, runner, depths, heads, digest)

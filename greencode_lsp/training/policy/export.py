@@ -1,0 +1,97 @@
+"""From what was trained, by whichever algorithm, to the one file that the run-time policy reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+from torch import Tensor, nn
+
+from greencode_lsp.policy.learned import FORMAT, PolicyFile
+from greencode_lsp.training.policy.inputs import Inputs, Singles
+from greencode_lsp.training.policy.scoring import score
+from greencode_lsp.training.policy.trace_set import Floats, TraceSet
+
+GRID_STEPS = 200
+
+STOP_PRECISION = 0.99
+"""How often a token must be beyond full depth, too, where a policy gives up."""
+
+STOP_SUPPORT = 200
+"""Rows that a stop threshold must rest on."""
+
+
+def from_networks(networks: Sequence[nn.Sequential], inputs: Inputs) -> dict[str, Singles]:
+    """Stack the networks of all exits, in order, into the tensors of a policy file."""
+    weights, biases = zip(*(linear_layers(network) for network in networks), strict=True)
+    stacked_weights = [np.stack(layer) for layer in zip(*weights, strict=True)]
+    stacked_biases = [np.stack(layer) for layer in zip(*biases, strict=True)]
+    stacked_weights[0], stacked_biases[0] = inputs.fold(stacked_weights[0], stacked_biases[0])
+    tensors = {}
+    for name, weight, bias in zip(("in", "mid", "out"), stacked_weights, stacked_biases, strict=True):
+        tensors[f"{name}.weight"], tensors[f"{name}.bias"] = weight, bias
+    return tensors
+
+
+def linear_layers(network: nn.Sequential) -> tuple[list[Singles], list[Singles]]:
+    """Return the weights and the biases of a network's linear layers."""
+    layers = [layer for layer in network if isinstance(layer, nn.Linear)]
+    return [array(layer.weight) for layer in layers], [array(layer.bias) for layer in layers]
+
+
+def array(tensor: Tensor) -> Singles:
+    """Return a parameter as an array of its own."""
+    return tensor.detach().float().cpu().numpy().copy()
+
+
+def finish(tensors: dict[str, Singles], kind: str, inputs: str, held_out: TraceSet, *, stops: bool) -> PolicyFile:
+    """Add what depends on data: the thresholds that calibration will try, and from which stop score on to give up.
+
+    Both come from rows that training held out, never from the calibration split, which is there to test them.
+    """
+    exits = held_out.exits
+    draft = PolicyFile(exits, held_out.hidden.shape[2], kind, inputs, float("inf"), np.zeros(1, np.float32), tensors)
+    exit_scores, stop_scores = score(draft, held_out)
+    return PolicyFile(
+        exits=exits,
+        hidden_size=draft.hidden_size,
+        kind=kind,
+        inputs=inputs,
+        stop_threshold=stop_threshold(stop_scores, held_out) if stops else float("inf"),
+        grid=threshold_grid(exit_scores),
+        tensors=tensors,
+    )
+
+
+def threshold_grid(scores: Floats) -> Singles:
+    """Return thresholds from the highest score down to the lowest, finer where few tokens exit."""
+    share = np.linspace(0.0, 1.0, GRID_STEPS) ** 1.5
+    return np.unique(np.quantile(scores, 1.0 - share).astype(np.float32))[::-1].copy()
+
+
+def stop_threshold(stop_scores: Floats, traces: TraceSet) -> float:
+    """Return the lowest stop score from which on full depth is nearly always wrong; infinite where there is none."""
+    highest = stop_scores.max(axis=1)
+    order = np.argsort(-highest)
+    hopeless = np.cumsum(~traces.right[order, -1]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero((hopeless >= STOP_PRECISION) & (np.arange(len(order)) >= min(STOP_SUPPORT, len(order) // 50)))
+    return float(highest[order[good[-1]]]) if len(good) else float("inf")
+
+
+def write_policy(path: Path, policy: PolicyFile, **facts: str) -> None:
+    """Write a policy file; `facts` go into its metadata beside what the run time needs."""
+    metadata = {
+        "format": FORMAT,
+        "exits": json.dumps(list(policy.exits)),
+        "hidden_size": str(policy.hidden_size),
+        "kind": policy.kind,
+        "inputs": policy.inputs,
+        "stop_threshold": repr(policy.stop_threshold),
+        **facts,
+    }
+    tensors = {f"policy.{name}": np.ascontiguousarray(tensor) for name, tensor in policy.tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({**tensors, "policy.grid": policy.grid}, path, metadata)

@@ -1,0 +1,108 @@
+"""Fitting one exit's network to targets, with the epoch kept that does best on rows it has not seen."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.policy.inputs import Inputs
+from greencode_lsp.training.policy.trace_set import Floats, TraceSet
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """`width`s of the two hidden layers, and how long and how to train."""
+
+    width: int = 64
+    second_width: int = 64
+    epochs: int = 8
+    batch: int = 1024
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    seed: int = 420
+
+
+def exit_network(hidden: int, options: FitOptions) -> nn.Sequential:
+    """Return the network of one exit: states [rows, hidden] to scores [rows, 2]."""
+    return nn.Sequential(
+        nn.Linear(hidden, options.width),
+        nn.Tanh(),
+        nn.Linear(options.width, options.second_width),
+        nn.Tanh(),
+        nn.Linear(options.second_width, 2),
+    )
+
+
+def fit_exit(
+    traces: TraceSet,
+    held_out: TraceSet,
+    inputs: Inputs,
+    index: int,
+    targets: Floats,
+    held_out_targets: Floats,
+    loss: Loss,
+    options: FitOptions,
+    report: Callable[[int, float], None],
+) -> nn.Sequential:
+    """Fit the network of exit `index` to targets [R, 2]; `report(epoch, held-out loss)` is called after each epoch.
+
+    Raises `TrainingError` when the loss becomes NaN.
+    """
+    torch.manual_seed(options.seed + index)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = exit_network(traces.hidden.shape[2], options).to(device)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+    batches = math.ceil(len(traces) / options.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, options.learning_rate, total_steps=max(options.epochs * batches, 2), pct_start=0.1
+    )
+    random = np.random.default_rng(options.seed + index)
+
+    def batch_of(source: TraceSet, values: Floats, rows: Any) -> tuple[Tensor, Tensor]:
+        states = inputs.of(source.hidden[rows, index], index)
+        return torch.from_numpy(states).to(device), torch.from_numpy(values[rows].astype(np.float32)).to(device)
+
+    def held_out_loss() -> float:
+        total = 0.0
+        with torch.inference_mode():
+            for start in range(0, len(held_out), 8192):
+                rows = np.arange(start, min(start + 8192, len(held_out)))
+                states, wanted = batch_of(held_out, held_out_targets, rows)
+                total += float(loss(network(states), wanted)) * len(rows)
+        return total / len(held_out)
+
+    best, best_loss = copy.deepcopy(network.state_dict()), math.inf
+    for epoch in range(options.epochs):
+        for rows in np.array_split(random.permutation(len(traces)), batches):
+            states, wanted = batch_of(traces, targets, np.sort(rows))
+            value = loss(network(states), wanted)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        now = held_out_loss()
+        if not math.isfinite(now):
+            raise TrainingError(f"the loss at exit {traces.exits[index]} became {now}; try a lower --learning-rate")
+        report(epoch, now)
+        if now < best_loss:
+            best, best_loss = copy.deepcopy(network.state_dict()), now
+    network.load_state_dict(best)
+    return network.cpu()
+
+
+def outputs(network: nn.Sequential, traces: TraceSet, inputs: Inputs, index: int) -> Floats:
+    """Return what a network says of every row behind exit `index`: [R, 2]."""
+    chunks = [slice(start, start + 8192) for start in range(0, len(traces), 8192)]
+    with torch.inference_mode():
+        said = [network(torch.from_numpy(inputs.of(traces.hidden[rows, index], index))) for rows in chunks]
+    return torch.cat(said).double().numpy()

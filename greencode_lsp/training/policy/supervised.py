@@ -1,0 +1,66 @@
+"""A supervised gate: at each exit the probability that leaving here loses nothing (as Dr.LLM, arXiv 2510.12773)."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from greencode_lsp.policy.learned import PolicyFile
+from greencode_lsp.training.policy.export import finish, from_networks
+from greencode_lsp.training.policy.fitting import FitOptions, fit_exit
+from greencode_lsp.training.policy.inputs import fit_inputs
+from greencode_lsp.training.policy.trace_set import Booleans, Floats, TraceSet
+from greencode_lsp.training.progress import Report
+
+
+def train_supervised(
+    traces: TraceSet,
+    held_out: TraceSet,
+    right: str,
+    options: FitOptions,
+    report: Report,
+    focal: float = 0.0,
+) -> PolicyFile:
+    """Fit by logistic loss; `focal` > 0 weighs down what is already sure (arXiv 1708.02002).
+
+    The scores are logits: of leaving at no loss, and of full depth being wrong.
+    """
+
+    def loss(scores: Tensor, wanted: Tensor) -> Tensor:
+        each = binary_cross_entropy_with_logits(scores, wanted, reduction="none")
+        if focal:
+            each = each * (1 - (-each).exp()) ** focal
+        return each.mean()
+
+    inputs = fit_inputs(traces, "rms", options.seed)
+    networks = []
+    for index in range(len(traces.exits)):
+        goals, held_out_goals = targets(traces, index, right), targets(held_out, index, right)
+        stage = f"exit {traces.exits[index]}"
+        networks.append(
+            fit_exit(
+                traces,
+                held_out,
+                inputs,
+                index,
+                goals,
+                held_out_goals,
+                loss,
+                options,
+                lambda epoch, value, stage=stage: report(stage, epoch + 1, options.epochs),  # type: ignore[misc]
+            )
+        )
+    return finish(from_networks(networks, inputs), "supervised", inputs.kind, held_out, stops=True)
+
+
+def targets(traces: TraceSet, index: int, right: str) -> Floats:
+    """Return what exit `index` is to say, [R, 2]: leaving here loses nothing, full depth is wrong."""
+    return np.stack([harmless(traces, right)[:, index], ~traces.right[:, -1]], axis=1).astype(float)
+
+
+def harmless(traces: TraceSet, right: str) -> Booleans:
+    """Return where leaving loses nothing, [R, E]: full depth says the same, or by the truth, is no better."""
+    if right == "truth":
+        return np.asarray(traces.right[:, :-1] | ~traces.right[:, -1:])
+    return traces.agrees

@@ -1,0 +1,92 @@
+"""The policy table: every policy and every control on held-out traces, at equal mean depths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from greencode_lsp.policy.learned import PolicyFile
+from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.policy import controls
+from greencode_lsp.training.policy.costs import Costs
+from greencode_lsp.training.policy.outcomes import Figures, Tally, tally
+from greencode_lsp.training.policy.scoring import decide, score
+from greencode_lsp.training.policy.trace_set import TraceSet
+
+TARGETS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Mean depths to compare at, as shares of all layers."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One policy or control at one mean depth.
+
+    `ci95` has the interval of each figure by bootstrap over projects; `behind` how much less of the accuracy it keeps
+    than the first policy at this depth, with its paired interval.
+    """
+
+    name: str
+    target_depth: float | None
+    threshold: float | None
+    figures: Figures
+    ci95: dict[str, tuple[float, float]]
+    behind: tuple[float, float, float] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row as JSON has it."""
+        row = asdict(self)
+        return {**row.pop("figures"), **row}
+
+
+@dataclass
+class _Table:
+    traces: TraceSet
+    costs: Costs
+    rows: list[Row] = field(default_factory=list)
+    first: Tally | None = None
+
+    def add(self, name: str, depth: float | None, threshold: float | None, counted: Tally) -> None:
+        behind = self.first.ahead(counted) if self.first is not None and depth is not None else None
+        self.rows.append(Row(name, depth, threshold, counted.figures(), counted.intervals(), behind))
+
+
+def policy_table(
+    traces: TraceSet, policies: Mapping[str, PolicyFile], costs: Costs, targets: Sequence[float] = TARGETS
+) -> list[Row]:
+    """Compare policies, none of them giving up, with every control. The first policy is the one that others are behind.
+
+    Raises `TrainingError` where a policy is for other exits.
+    """
+    for name, policy in policies.items():
+        if policy.exits != traces.exits:
+            raise TrainingError(
+                f"policy {name} is for exits {list(policy.exits)}, the traces have {list(traces.exits)}"
+            )
+    scores = {name: score(policy, traces)[0] for name, policy in policies.items()}
+    sure = traces.probability[:, :-1].astype(float)
+    table = _Table(traces, costs)
+    table.add("full depth", None, None, tally(traces, controls.fixed_choice(traces, len(traces.exits)), costs))
+    for index, exit_depth in enumerate(traces.exits):
+        table.add(f"fixed exit {exit_depth}", None, None, tally(traces, controls.fixed_choice(traces, index), costs))
+    table.add("oracle", None, None, tally(traces, controls.oracle_choice(traces), costs))
+    shallowest = traces.exits[0]
+    for depth in (share * traces.layers for share in targets if share * traces.layers > shallowest):
+        table.first = None
+        chosen = np.zeros(0, np.int64)
+        for name, values in scores.items():
+            threshold = controls.threshold_at_depth(values, traces, depth)
+            choice = decide(values, None, threshold)
+            counted = tally(traces, choice, costs)
+            table.add(name, depth, threshold, counted)
+            if table.first is None:
+                table.first, chosen = counted, choice.exits
+        threshold = controls.threshold_at_depth(sure, traces, depth)
+        confident = controls.confidence_choice(traces, threshold)
+        table.add("confidence", depth, threshold, tally(traces, confident, costs, reads_every_exit=True))
+        if len(chosen):
+            table.add("random", depth, None, tally(traces, controls.random_choice(traces, chosen, 0), costs))
+        table.add("fixed", depth, None, tally(traces, controls.fixed_mixture(traces, depth, 0), costs))
+    return table.rows

@@ -1,0 +1,159 @@
+"""Training exits on a small model for real: what it learns, and what stops it."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from greencode_lsp.engine import load_backbone
+from greencode_lsp.engine.adapters import ADAPTERS_FILE
+from greencode_lsp.engine.exits import EXITS_FILE, load_exits
+from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.exits.checkpoints import LAST, load_checkpoint
+from greencode_lsp.training.exits.training import Job, train_exits
+from greencode_lsp.training.progress import silent
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TUNED = {"true_share": 0.3, "width": 0, "rank": 4}
+
+FAMILIES = pytest.mark.parametrize("material", ["llama", "opt"], indirect=True)
+
+
+class KilledError(Exception):
+    """What stops a run in a test, as a kill would."""
+
+
+def interrupt_at(step: int):
+    def report(stage: str, done: int, total: int) -> None:
+        if stage == "training exits" and done == step:
+            raise KilledError
+
+    return report
+
+
+def gained(result: dict, depth: int) -> float:
+    return result["after"][f"agreement_{depth}"] - result["before"][f"agreement_{depth}"]
+
+
+@FAMILIES
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_heads_on_frozen_layers_learn_to_say_what_full_depth_says(job: Callable[..., Job], epochs: int) -> None:
+    asked = job(epochs=epochs, tokens=9000 // epochs)
+    result = train_exits(asked, silent)
+    assert gained(result, 1) > 0.1
+    assert gained(result, 2) > 0.05
+    shape = load_backbone(asked.material.folder).shape
+    heads = load_exits(asked.out / EXITS_FILE, shape, asked.material.identity)
+    assert {depth: head.translator is not None for depth, head in heads.items()} == {1: True, 2: True, 3: True}
+    assert not (asked.out / ADAPTERS_FILE).exists()
+
+
+@FAMILIES
+@pytest.mark.parametrize(("mode", "rate", "rank"), [("low-rank", 1e-2, 4), ("full", 4e-3, 8)])
+def test_tuned_layers_are_read_earlier_and_stay_as_good_at_full_depth(
+    job: Callable[..., Job], mode: str, rate: float, rank: int
+) -> None:
+    asked = job(mode=mode, learning_rate=rate, epochs=2, true_share=0.3, width=0, rank=rank)
+    result = train_exits(asked, silent)
+    assert gained(result, 1) > 0.05
+    assert gained(result, 2) > 0.03
+    assert result["after"]["loss_4"] < result["after"]["original_loss"] + 0.02
+    merged = load_backbone(asked.material.folder, adapters=asked.out / ADAPTERS_FILE)
+    original = load_backbone(asked.material.folder)
+    change = (merged.weights.layers[0].mlp_in.weight - original.weights.layers[0].mlp_in.weight).float()
+    assert 1 <= int(torch.linalg.matrix_rank(change, tol=1e-3)) <= rank
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"epochs": 2}, {"epochs": 1}, {"mode": "low-rank", "tokens": 1500, **TUNED}],
+    ids=["recorded", "live", "low-rank"],
+)
+def test_a_run_that_goes_on_equals_one_that_was_never_stopped(job: Callable[..., Job], changes: dict) -> None:
+    whole, stopped = job("whole", **changes), job("stopped", **changes)
+    expected = train_exits(whole, silent)
+    with pytest.raises(KilledError):
+        train_exits(stopped, interrupt_at(expected["steps"] - 2))
+    begun = load_checkpoint(stopped.out / LAST)
+    assert begun is not None and 0 < begun["standing"]["step"] < expected["steps"] - 2 + 1
+    assert train_exits(stopped, silent)["after"] == expected["after"]
+    one, other = (load_file(asked.out / EXITS_FILE) for asked in (whole, stopped))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert journal(whole.out) == journal(stopped.out)
+
+
+def journal(folder: Path) -> list[dict]:
+    """Return a run's record without what depends on the clock."""
+    lines = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "tokens_per_s"} for line in lines]
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_its_last_checkpoint_intact(job: Callable[..., Job]) -> None:
+    asked = job()
+    with pytest.raises(KilledError):
+        train_exits(asked, interrupt_at(6))
+    before = (asked.out / LAST).read_bytes()
+    with pytest.raises(TrainingError, match=r"the loss became nan .* is intact: lower the learning rate"):
+        train_exits(job(learning_rate=1e38), silent)
+    assert (asked.out / LAST).read_bytes() == before
+    assert train_exits(asked, silent)["steps"] > 6
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_stops_the_run_with_its_last_checkpoint_intact(job: Callable[..., Job]) -> None:
+    asked = job()
+    with pytest.raises(KilledError):
+        train_exits(asked, interrupt_at(6))
+    before = (asked.out / LAST).read_bytes()
+    os.symlink("/dev/full", asked.out / f".{LAST}")
+    with pytest.raises(TrainingError, match=r"the disk of .* is full: what was saved is intact"):
+        train_exits(asked, silent)
+    assert (asked.out / LAST).read_bytes() == before
+    assert train_exits(asked, silent)["steps"] > 6
+
+
+def test_a_folder_of_another_run_is_refused(job: Callable[..., Job]) -> None:
+    train_exits(job(), silent)
+    with pytest.raises(TrainingError, match="another width: 24, now 32"):
+        train_exits(job(width=32), silent)
+
+
+def test_a_broken_checkpoint_is_one_line(job: Callable[..., Job]) -> None:
+    asked = job()
+    asked.out.mkdir()
+    (asked.out / LAST).write_bytes(b"half a file")
+    with pytest.raises(TrainingError, match=r"last.pt cannot be read: .* remove it to begin again"):
+        train_exits(asked, silent)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"exits": (1, 4)}, r"exits \[1, 4\] must rise strictly and lie between 1 and 3"),
+        ({"exits": (2, 1)}, r"exits \[2, 1\] must rise strictly"),
+        ({"layers": 30}, "the recipe is for 30 layers, this model has 4"),
+        ({"context": 1024}, "context 1024 must lie between 2 and the model's 128"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_the_model_is_refused(job: Callable[..., Job], changes: dict, message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        train_exits(job(**changes), silent)
+
+
+def test_recorded_states_serve_other_exits_later(job: Callable[..., Job]) -> None:
+    train_exits(job(epochs=2), silent)
+    other = job(epochs=2, exits=(1, 3))
+    for path in (other.out / LAST, other.out / "best.pt"):
+        path.unlink()
+    index = other.out / "states" / "states.json"
+    recorded = index.stat().st_mtime_ns
+    shards = {path.name: path.stat().st_mtime_ns for path in index.parent.glob("*.npy")}
+    result = train_exits(other, silent)
+    assert {path.name: path.stat().st_mtime_ns for path in index.parent.glob("*.npy")} == shards
+    assert index.stat().st_mtime_ns >= recorded
+    assert gained(result, 1) > 0.05
