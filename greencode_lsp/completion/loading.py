@@ -11,6 +11,7 @@ from greencode_lsp.completion.suggestion import LoadOptions, Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_meters
 from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, Session, generate, load_runner
+from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
@@ -33,7 +34,8 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     if options.threads > 0:
         torch.set_num_threads(options.threads)
     report("loading", 0, 1)
-    runner = load_runner(folder, device, cache_folder() / "packed")
+    adapters = bundle.folder / ADAPTERS_FILE
+    runner = load_runner(folder, device, cache_folder() / "packed", adapters if adapters.is_file() else None)
     model = EarlyExitModel(runner, bundle.exits, load_heads(bundle, folder, runner))
     warm_up(model)
     tokenizer = CodeTokenizer.load(folder)

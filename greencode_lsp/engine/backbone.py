@@ -166,6 +166,12 @@ class PlainReader:
     def __init__(self, backbone: Backbone, head: ExitHead | None) -> None:
         self._backbone, self._head = backbone, head
 
+    @property
+    def translator_bytes(self) -> int:
+        """Return how many bytes of weights an exit's translator reads before the head; 0 without one."""
+        translator = self._head and self._head.translator
+        return translator.mlp_in.weight.nbytes + translator.mlp_out.weight.nbytes if translator else 0
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden]."""
         return self._backbone.logits(hidden) if self._head is None else self._backbone.exit_logits(self._head, hidden)

@@ -124,16 +124,16 @@ class PackedBackbone:
         return head.weight.byte_count
 
 
-def load_packed(folder: Path, store: Path) -> PackedBackbone:
-    """Load a model folder for the packed runner, from `store` where it was packed before.
+def load_packed(folder: Path, store: Path, adapters: Path | None = None) -> PackedBackbone:
+    """Load a model folder for the packed runner, from `store` where it was packed before, with the same adapters.
 
     Raises `KernelUnavailableError` where this machine or this model cannot run it, `EngineError` for a broken folder.
     """
     load_library()
-    kept = PackedStore(store, folder)
+    kept = PackedStore(store, folder, adapters)
     loaded = kept.load()
     if loaded is None:
-        loaded = packed(load_backbone(folder))
+        loaded = packed(load_backbone(folder, adapters=adapters))
         kept.save(*loaded)
     return PackedBackbone(*loaded)
 

@@ -11,15 +11,21 @@ from greencode_lsp.training.errors import TrainingError
 
 CONTEXT = 1024
 
+NOTHING: NDArray[Any] = np.zeros(0, np.int64)
+
 
 @dataclass(frozen=True)
 class Window:
-    """Neighbouring tokens of one file: the file's number within its split, and where in it `ids` begin."""
+    """Neighbouring tokens of one file: the file's number within its split, and where in it `ids` begin.
+
+    `before` are tokens of the same text that are read first and not observed.
+    """
 
     package: int
     file: int
     start: int
     ids: NDArray[Any]
+    before: NDArray[Any] = NOTHING
 
 
 @dataclass(frozen=True)
