@@ -1,7 +1,7 @@
 """Which stretches of a corpus are read: a few windows from each file, so that many files speak."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from greencode_lsp.training.errors import TrainingError
 
 CONTEXT = 1024
-
-NOTHING: NDArray[Any] = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Window:
     file: int
     start: int
     ids: NDArray[Any]
-    before: NDArray[Any] = NOTHING
+    before: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
