@@ -21,7 +21,7 @@ class Exchange:
             self._taken = torch.zeros(asks, dtype=torch.long, device=device)
             self._answers = torch.zeros(answers, dtype=dtype, pin_memory=on_gpu)
         self._numbers = self._questions.numpy()
-        self._done: Any = torch.cuda.Event() if on_gpu else None  # type: ignore[no-untyped-call]  # torch's own
+        self._done: Any = torch.cuda.Event() if on_gpu else None  # type: ignore[no-untyped-call]
 
     def ask(self, numbers: Sequence[int]) -> None:
         """On the host, before a launch: put down the first questions; the others stay as they were."""

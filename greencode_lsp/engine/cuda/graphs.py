@@ -37,7 +37,8 @@ class Graphs:
 
     def capture(self, computation: Computation) -> Computation:
         """Capture a computation. All graphs share a pool: they run one at a time and leave nothing in it."""
-        here, aside = torch.cuda.current_stream(self._device), torch.cuda.Stream(self._device)
+        here = torch.cuda.current_stream(self._device)
+        aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         aside.wait_stream(here)
         with torch.cuda.stream(aside):
             for _ in range(WARM_UPS):
