@@ -22,6 +22,7 @@ class Graphs:
         self.enabled = enabled
         self._device = device
         self._pool: Any = None
+        self._stream: Any = None
 
     def prepare(self, computation: Computation) -> Computation:
         """Return the fastest way to repeat a computation, having run it at most a few times."""
@@ -38,7 +39,8 @@ class Graphs:
     def capture(self, computation: Computation) -> Computation:
         """Capture a computation. All graphs share a pool: they run one at a time and leave nothing in it."""
         here = torch.cuda.current_stream(self._device)
-        aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        # One stream for all captures: libraries keep workspace memory for every stream they see.
+        aside = self._stream = self._stream or torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         aside.wait_stream(here)
         with torch.cuda.stream(aside):
             for _ in range(WARM_UPS):
