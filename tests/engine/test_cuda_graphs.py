@@ -1,4 +1,4 @@
-"""The GPU runner with real CUDA graphs: skipped where there is no GPU, and the first thing to run where there is one."""
+"""The GPU runner with real CUDA graphs: skipped without a GPU, and the first thing to run where there is one."""
 
 import pytest
 import torch

@@ -23,21 +23,10 @@ class StaticSegment:
     """
 
     def __init__(
-        self,
-        plain: Backbone,
-        layers: range,
-        buffers: Buffers,
-        exchange: Exchange,
-        graphs: Graphs,
-        capacity: int,
+        self, plain: Backbone, layers: range, buffers: Buffers, exchange: Exchange, graphs: Graphs, capacity: int
     ) -> None:
-        self._plain, self._layers, self._buffers, self._exchange, self._graphs = (
-            plain,
-            layers,
-            buffers,
-            exchange,
-            graphs,
-        )
+        self._plain, self._layers = plain, layers
+        self._buffers, self._exchange, self._graphs = buffers, exchange, graphs
         self._programs: dict[tuple[int, int], Computation] = {}
         self._network: PolicyNetwork | None = None
         self._static = self._new_static(capacity)
