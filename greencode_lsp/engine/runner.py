@@ -1,8 +1,8 @@
-"""What runs a backbone's layers: packed weights where this machine and the model allow it, plain PyTorch otherwise."""
+"""What runs a backbone's layers: CUDA graphs on a GPU, packed weights on a CPU that can, plain PyTorch otherwise."""
 
 import logging
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from greencode_lsp.engine.backbone import load_backbone
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.packed import KernelUnavailableError, load_packed
+
+if TYPE_CHECKING:
+    from greencode_lsp.policy.learned import PolicyNetwork
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,12 @@ class Runner(Protocol):
     def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache) -> Tensor:
         """Run layers (0-based) on hidden [rows, hidden] at positions from `start`; return what they make of them."""
 
+    def all_finite(self, hidden: Tensor) -> bool:
+        """Say whether no number of hidden states is NaN or infinite; cheapest for what `run_layers` returned last."""
+
+    def scorer(self, network: "PolicyNetwork") -> "PolicyNetwork":
+        """Return a policy's network as this runner computes it best. A runner serves one network at a time."""
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""
 
@@ -76,7 +85,9 @@ def load_runner(folder: Path, device: str, store: Path, adapters: Path | None = 
     multiplies it, float32 otherwise. `adapters` is a file of changes to the layers.
     """
     if device != "cpu":
-        return load_backbone(folder, device, torch.bfloat16, adapters)
+        from greencode_lsp.engine.cuda import CudaRunner
+
+        return CudaRunner(load_backbone(folder, device, torch.bfloat16, adapters))
     try:
         return load_packed(folder, store, adapters)
     except KernelUnavailableError as error:
