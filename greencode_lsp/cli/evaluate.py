@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,7 +48,9 @@ def evaluate(
     profile: Annotated[list[str] | None, typer.Option(help="full, exact, balanced or eco; all by default.")] = None,
     control: Annotated[
         list[str] | None,
-        typer.Option(help="fixed, random, confidence, propagate or original; all by default, none for none."),
+        typer.Option(
+            help="fixed, random, confidence, propagate, original or none. All by default, propagate only for windows."
+        ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="hf, layerskip or llama.cpp, on the same examples.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
@@ -104,7 +107,14 @@ def run_suite(
 
     from greencode_lsp.evaluation.benchmark.machine import describe_machine
     from greencode_lsp.evaluation.execution.sandbox import Sandbox
-    from greencode_lsp.evaluation.runs.configurations import CONTROLS, PROFILES, Wanted, choose_configurations
+    from greencode_lsp.evaluation.metrics.choice import WINDOW_FORMS
+    from greencode_lsp.evaluation.runs.configurations import (
+        CONTROLS,
+        PROFILES,
+        QUICK_CONTROLS,
+        Wanted,
+        choose_configurations,
+    )
     from greencode_lsp.evaluation.runs.opened import open_bundle
     from greencode_lsp.evaluation.runs.run import run
     from greencode_lsp.evaluation.suites.prompting import Prompter
@@ -115,11 +125,8 @@ def run_suite(
     prompter = Prompter(opened.tokenizer, opened.model.backbone.shape.context_length)
     examples = load_examples(find_suite(name, form)[0], form, selection, prompter)
     profiles, controls, peers = names
-    wanted = Wanted(
-        profiles or PROFILES,
-        CONTROLS if controls is None else [each for each in controls if each != "none"],
-        peers or (),
-    )
+    usual = CONTROLS if form in WINDOW_FORMS else QUICK_CONTROLS
+    wanted = Wanted(profiles or PROFILES, usual if controls is None else without_none(controls), peers or ())
     chosen = choose_configurations(opened, wanted, examples.examples)
     for skipped in examples.skipped[:5]:
         warn(f"row {skipped.row} is left out: {skipped.cause}")
@@ -138,7 +145,7 @@ def run_suite(
             "artefacts": opened.fingerprint(),
             "data": examples.data,
             "cap": examples.cap,
-            "limit": selection.limit,
+            "limit": examples.limit,
             "runner": opened.model.backbone.description,
             "configurations": {each.name: {"kind": each.kind, "detail": each.detail} for each in chosen.configurations},
         },
@@ -151,6 +158,11 @@ def run_suite(
         "shards": shard.count,
     }
     return run(examples, chosen.configurations, opened.tokenizer, header, path, shard, report)
+
+
+def without_none(names: Sequence[str]) -> list[str]:
+    """Return names without the word for no names at all."""
+    return [name for name in names if name != "none"]
 
 
 def choose_gpu(rank: int) -> None:

@@ -50,7 +50,7 @@ class Bootstrap:
         rows = np.array([metric.statistics(case) for case in cases], np.float64)  # [cases, statistics]
         known = ~np.isnan(rows).any(axis=1)
         if not known.any():
-            return Estimate(None, None, None, np.full(len(self._weights), np.nan))
+            return Estimate(None, None, None, self.unknown())
         sums = np.zeros((self.clusters, rows.shape[1]))
         np.add.at(sums, self._place[known], rows[known])
         value = float(metric.values(sums.sum(axis=0, keepdims=True))[0])
@@ -71,3 +71,7 @@ class Bootstrap:
         if one.value is None or other.value is None:
             return Estimate(None, None, None, one.samples - other.samples)
         return self.around(one.value - other.value, one.samples - other.samples)
+
+    def unknown(self) -> Floats:
+        """Return the samples of what is not known."""
+        return np.full(len(self._weights), np.nan)

@@ -28,6 +28,9 @@ from greencode_lsp.policy import FixedExit, NeverExit, Policy
 
 PROFILES = ("full", "exact", "balanced", "eco")
 CONTROLS = ("fixed", "random", "confidence", "propagate", "original")
+QUICK_CONTROLS = tuple(name for name in CONTROLS if name != "propagate")
+"""Those that run on the engine. `propagate` runs in plain floats, on a CPU as long as all others together."""
+
 MATCHED_PROFILES = ("balanced", "eco")
 
 UNMATCHED_SHARE = 0.75
@@ -47,7 +50,7 @@ class Wanted:
     """Which configurations to run."""
 
     profiles: Sequence[str] = PROFILES
-    controls: Sequence[str] = CONTROLS
+    controls: Sequence[str] = QUICK_CONTROLS
     peers: Sequence[str] = ()
 
 

@@ -110,7 +110,7 @@ def merge_journals(journals: list[Journal], names: list[str]) -> Journal:
     for journal, name in zip(journals[1:], names[1:], strict=True):
         if other := differences(first.settings, journal.settings):
             raise EvaluationError(f"{name} and {names[0]} are not of one run: they have another {other}")
-    merged = Journal({**first.header, "skipped": first.header.get("skipped", {})})
+    merged = Journal(first.header)
     for journal in journals:
         merged.examples |= journal.examples
         merged.results |= journal.results

@@ -13,7 +13,7 @@ import torch
 from greencode_lsp.evaluation.runs.forcing import ForcedStates
 from greencode_lsp.policy import Confidence, Policy, RandomExit
 
-MATCHED_EXAMPLES = 24
+MATCHED_EXAMPLES = 16
 HALVINGS = 30
 
 

@@ -17,7 +17,6 @@ from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.exits import EXITS_FILE
 from greencode_lsp.engine.identity import weights_identity
-from greencode_lsp.engine.runner import multiplies_bfloat16
 from greencode_lsp.evaluation.benchmark.gauge import Gauge
 from greencode_lsp.models import Bundle, find_bundle, load_folder
 from greencode_lsp.paths import cache_folder
@@ -54,7 +53,7 @@ class OpenedBundle:
 
     def plain(self) -> tuple[Backbone, EarlyExitModel]:
         """Load the model on a plain backbone, in floats; raise `EngineError`."""
-        dtype = torch.bfloat16 if self.device != "cpu" or multiplies_bfloat16() else torch.float32
+        dtype = torch.float32 if self.device == "cpu" else torch.bfloat16
         backbone = load_backbone(self.folder, self.device, dtype, self.adapters)
         return backbone, EarlyExitModel(backbone, self.bundle.exits, load_heads(self.bundle, self.folder, backbone))
 

@@ -11,7 +11,7 @@ from greencode_lsp.evaluation.suites.example import Example
 
 
 class PeerDecoder:
-    """A peer of the benchmark. It knows no stop rules: it takes as many tokens as full depth did, or else as the example may."""
+    """A peer of the benchmark. It knows no stop rules, so it takes as many tokens as full depth did."""
 
     def __init__(self, engine: Engine, gauge: Gauge) -> None:
         self._engine, self._gauge = engine, gauge

@@ -59,9 +59,13 @@ ON_HUB = ("tokenised", "paper", "prefix", "suffix")
 """Forms that the hub has rows for: untouched sources of these files are not published."""
 
 
+LIMITS = {"tokenised": 400, "windows": 75, "paper": 75}
+"""Rows by default of forms whose rows have no repository, or become four examples each."""
+
+
 @dataclass(frozen=True)
 class Selection:
-    """Which rows to take: from a folder or the hub, so many of each cluster, so many in all (None is no limit)."""
+    """Which rows to take: from a folder or the hub, so many of each cluster, so many in all; None is the default."""
 
     data: Path | None = None
     cap: int | None = None
@@ -80,6 +84,7 @@ class Examples:
     literals: Literals
     data: str
     cap: int
+    limit: int | None
 
     def causes(self) -> dict[str, int]:
         """Count the rows that were left out, by cause."""
@@ -108,12 +113,13 @@ def load_examples(suite: Suite, form: str, selection: Selection, prompter: Promp
     rows, data = _rows(suite, form, selection.data)
     literals = _literals(suite, selection.data)
     cap = suite.cap if selection.cap is None else selection.cap
+    limit = LIMITS.get(form) if selection.limit is None else selection.limit
     found: list[Example] = []
     skipped: list[Skipped] = []
     taken: Counter[str] = Counter()
     used = 0
     for row in rows:
-        if selection.limit is not None and used >= selection.limit:
+        if limit is not None and used >= limit:
             break
         try:
             examples = _examples(row, suite, form, literals, prompter, template)
@@ -127,7 +133,7 @@ def load_examples(suite: Suite, form: str, selection: Selection, prompter: Promp
     if not found:
         why = f" ({skipped[0].cause} in row {skipped[0].row})" if skipped else ""
         raise EvaluationError(f"{data} has no row that can be used{why}")
-    return Examples(suite.name, form, suite.language, found, skipped, literals, data, cap)
+    return Examples(suite.name, form, suite.language, found, skipped, literals, data, cap, limit)
 
 
 def _rows(suite: Suite, form: str, folder: Path | None) -> tuple[Iterator[Row], str]:
