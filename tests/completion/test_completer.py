@@ -47,7 +47,7 @@ def test_the_tokens_make_up_the_text(completer):
     for place in (STACK, STACK + "len(self.it", "def mean(values):\n    "):
         suggestion = completer.complete(CompletionRequest("tokens", place, profile="exact", max_tokens=24))
         assert "".join(token.text for token in suggestion.tokens) == suggestion.text
-        assert {token.exit_layer for token in suggestion.tokens} <= {6, 12, 18, 24, 30}
+        assert {token.exit_layer for token in suggestion.tokens} <= {*completer.exits, 30}
 
 
 def test_full_depth_costs_what_full_depth_costs(completer):
@@ -55,6 +55,16 @@ def test_full_depth_costs_what_full_depth_costs(completer):
     assert suggestion.charge.joules == pytest.approx(suggestion.charge.joules_full)
     assert suggestion.charge.joules > 0
     assert suggestion.mean_exit_layer == 30
+
+
+def test_eco_reads_tokens_at_different_depths_and_costs_less(completer):
+    places = (STACK, "import os\n\n\ndef list_files(path):\n    ", "for i in range(", "public class Main {\n    ")
+    asked = [CompletionRequest(f"eco {place}", place, profile="eco", max_tokens=24) for place in places]
+    found = [suggestion for one in asked if (suggestion := completer.complete(one))]
+    depths = {token.exit_layer for suggestion in found for token in suggestion.tokens}
+    assert depths <= {*completer.exits, 30}
+    assert len(depths) > 2
+    assert sum(one.charge.joules for one in found) < sum(one.charge.joules_full for one in found)
 
 
 def test_a_cached_answer_costs_nothing_and_types_through(completer):

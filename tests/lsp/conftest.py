@@ -138,3 +138,10 @@ async def editor(default_bundle_folder: Path, tmp_path_factory: pytest.TempPathF
         await editor.until_ready()
         yield editor
         await editor.client.shutdown_session()
+
+
+async def run(editor: Editor, command: str, *arguments: Any) -> Any:
+    answer = await editor.client.workspace_execute_command_async(
+        types.ExecuteCommandParams(f"greencode.{command}", list(arguments) or None)
+    )
+    return plain(answer)
