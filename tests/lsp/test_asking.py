@@ -7,7 +7,7 @@ from lsprotocol import types
 
 from tests.lsp.conftest import OPTIONS, PYTHON, Editor, running_editor, until
 
-LINE = "        return "
+SPLINES = "def reticulate_splines(count):\n    return count * 2\n\n\nreticulate_splines(4)\n"
 
 
 async def test_a_deletion_asks_for_nothing_but_what_is_known_comes_back(editor: Editor) -> None:
@@ -105,7 +105,7 @@ async def test_other_files_are_seen(default_bundle_folder: Path, tmp_path: Path)
 async def test_a_notebook_cell_sees_the_cells_above(editor: Editor) -> None:
     book = "file:///tmp/cells.ipynb"
     texts = {
-        "vscode-notebook-cell:/tmp/cells.ipynb#1": "def reticulate_splines(count):\n    return count * 2\n\n\nreticulate_splines(4)\n",
+        "vscode-notebook-cell:/tmp/cells.ipynb#1": SPLINES,
         "vscode-notebook-cell:/tmp/cells.ipynb#2": "Some *text*.",
         "vscode-notebook-cell:/tmp/cells.ipynb#3": "print(reticulate",
     }
