@@ -86,6 +86,10 @@ def decode(
     results.print(note(machine), markup=False)
 
 
+DEBOUNCES: tuple[int | str, ...] = (0, 120, "auto")
+"""Milliseconds that `keystrokes` compares, and what the server takes unless told."""
+
+
 @app.command()
 def keystrokes(
     files: Annotated[int, typer.Option(min=1, max=3, help="How many of the files that ship to type in.")] = 3,
@@ -95,24 +99,23 @@ def keystrokes(
     profile: Annotated[str, typer.Option(help="full, exact, balanced, eco or auto.")] = "auto",
     as_json: Json = False,
 ) -> None:
-    """Type in real files against a running server, without and with the default debounce."""
+    """Type in real files against a running server, with no, a fixed and the adaptive debounce."""
     from greencode_lsp.completion.loading import choose_device
     from greencode_lsp.evaluation.benchmark.machine import describe_machine
     from greencode_lsp.evaluation.benchmark.replay import ReplayOptions, replay
     from greencode_lsp.evaluation.benchmark.source_files import source_files
-    from greencode_lsp.server.settings import Settings
 
     options = ReplayOptions(model, profile, speed, seed)
     chosen = source_files()[:files]
     with progress_bar() as report:
-        rows = [replay(chosen, options, debounce_ms, report) for debounce_ms in (0, Settings().debounce_ms)]
+        rows = [replay(chosen, options, debounce_ms, report) for debounce_ms in DEBOUNCES]
     machine = describe_machine(choose_device("auto"))
     if as_json:
         names = [file.name for file in chosen]
         settings = {"model": model, "profile": profile, "files": names, "speed": speed, "seed": seed}
         print_json({"rows": [asdict(row) for row in rows], **settings, "machine": asdict(machine)})
         return
-    table = make_table(["", *(f"debounce {row.debounce_ms} ms" for row in rows)], left=("",))
+    table = make_table(["", *(f"debounce {row.debounce_ms}" for row in rows)], left=("",))
     for label, field, form in (
         ("latency p50, ms", "latency_p50_ms", "{:.0f}"),
         ("latency p95, ms", "latency_p95_ms", "{:.0f}"),
