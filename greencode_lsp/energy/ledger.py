@@ -158,7 +158,7 @@ class Ledger:
     def computed_since(self, when: datetime) -> list[Computed]:
         """Return the completions since then that were computed to their end, oldest first."""
         rows = self._execute(COMPUTED, (when.timestamp(),))
-        return [Computed(*row[:5], bool(row[5]), bool(row[6])) for row in rows or []]
+        return [_computed(row) for row in rows or []]
 
     def export_csv(self, stream: TextIO) -> None:
         """Write every completion as CSV, oldest first; unknown is an empty cell, `when` is UTC."""
@@ -206,6 +206,11 @@ class Ledger:
 def _midnight(day: date) -> float:
     """When a local day begins, in seconds since 1970."""
     return datetime.combine(day, time.min).astimezone().timestamp()
+
+
+def _computed(row: tuple[Any, ...]) -> Computed:
+    joules, joules_full, mean_exit_layer, layers, latency_ms, shown, accepted = row
+    return Computed(joules, joules_full, mean_exit_layer, layers, latency_ms, bool(shown), bool(accepted))
 
 
 def _day_totals(row: tuple[Any, ...], grid_factor: GridFactor) -> DayTotals:
