@@ -152,8 +152,10 @@ class Completer:
         end = first_end(rules, text)
         fitted = fit(text if end is None else text[:end], request.prefix, request.suffix)
         depths = [token.exit_layer for token in generation.tokens]
+        id = uuid.uuid4().hex
         suggestion = Suggestion(
-            id=uuid.uuid4().hex,
+            id=id,
+            origin=id,
             text=fitted.text,
             replaces=fitted.replaces,
             tokens=self._token_texts(prompt, generation, fitted.text),

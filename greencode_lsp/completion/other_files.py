@@ -4,13 +4,18 @@ The pieces stand in front of a prompt. They change only when a person comes to a
 session keeps what it has computed while they type. (A ring of chunks is llama.vim's idea; there it moves while typing.)
 """
 
+import re
 from collections import deque
 from dataclasses import dataclass
 
 from greencode_lsp.completion.lines import line_starts, split_lines
 
-PIECE_LINES = 24
-PIECES = 12
+PIECE_LINES = 14
+PIECES = 24
+
+NEAR_CHARACTERS = 2000
+"""Text before the cursor whose words are looked for in other files."""
+
 SAME = 0.9
 """Two pieces that share this part of their lines say the same."""
 
@@ -59,14 +64,16 @@ class OtherFiles:
             kept = [other for other in self._pieces if similarity(piece.lines, other.lines) < SAME]
             self._pieces = deque([*kept, piece], maxlen=PIECES)
 
-    def seen_from(self, document: str, language: str, path: str) -> tuple[str, ...]:
-        """Return what a document sees of others, newest last, and its own title behind that.
+    def seen_from(self, document: str, language: str, path: str, prefix: str) -> tuple[str, ...]:
+        """Return what a document sees of others, and its own title; the same until the person was elsewhere.
 
-        The same until the person has been elsewhere.
+        Last stands what shares most words with `prefix`, the text before the cursor, and among equals the newest.
         """
         if document != self._here or document not in self._seen:
             self._here = document
             others = [piece for piece in self._pieces if piece.document != document and piece.language == language]
+            here = words(prefix[-NEAR_CHARACTERS:])
+            others.sort(key=lambda piece: similarity(here, words(piece.text)))
             self._seen[document] = (*map(titled, others), title(language, path)) if others else ()
         return self._seen[document]
 
@@ -99,6 +106,11 @@ def title(language: str, path: str) -> str:
     return f"{comment} {path.rsplit('/', 1)[-1]}\n"
 
 
+def words(text: str) -> frozenset[str]:
+    """Return the names in a text, and its keywords."""
+    return frozenset(re.findall(r"[^\W\d]\w{2,}", text))
+
+
 def similarity(one: frozenset[str], other: frozenset[str]) -> float:
-    """Return the share of lines that two pieces have in common (Jaccard)."""
+    """Return the share of their lines or words that two texts have in common (Jaccard)."""
     return len(one & other) / max(len(one | other), 1)

@@ -21,8 +21,8 @@ CUT_EVERY_CHARACTERS = 512
 CHARACTERS_PER_TOKEN = 8
 """No source code needs more characters per token than this on average: bounds what is tokenised at all."""
 
-OTHER_FILES_SHARE = 4
-"""Other files get at most this part of a prompt, a quarter."""
+OTHER_FILES_SHARE = 3
+"""Other files get at most this part of a prompt, a third."""
 
 SEAM_TOKENS = 4
 """A text may tokenise into this many tokens more when it begins at a cut than as the end of a longer text."""

@@ -61,11 +61,13 @@ class Timings:
 class Suggestion:
     """A text to show at the cursor in place of the `replaces` characters behind it, and what it took.
 
+    `origin` is the id of the suggestion that was computed: another one where this is the rest of it from the cache.
     The text is empty where nothing is worth showing. `generated_tokens` also counts those that were cut off again.
     Of the prompt, `prompt_tokens` were computed and `reused_tokens` were still in the session; both 0 when cached.
     """
 
     id: str
+    origin: str
     text: str
     replaces: int
     tokens: tuple[SuggestedToken, ...]

@@ -12,7 +12,7 @@ from greencode_lsp.energy.cost_store import CostStore
 from greencode_lsp.energy.costs import CostTable, Work, full_depth
 from greencode_lsp.energy.estimate import WATTS_PER_CORE, EstimateMeter
 from greencode_lsp.energy.ledger import Ledger
-from greencode_lsp.energy.ledger_records import DayTotals, Entry
+from greencode_lsp.energy.ledger_records import Computed, DayTotals, Entry
 from greencode_lsp.energy.meter import Meter, Probe
 from greencode_lsp.energy.nvml import NvmlMeter
 from greencode_lsp.energy.open_ledger import NullLedger, ledger_path, open_ledger
@@ -25,6 +25,7 @@ __all__ = [
     "Attribution",
     "CalibrationError",
     "Charge",
+    "Computed",
     "CostStore",
     "CostTable",
     "DayTotals",

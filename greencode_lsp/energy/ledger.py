@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from greencode_lsp.energy.carbon import GridFactor, grams
-from greencode_lsp.energy.ledger_records import EXPORT_COLUMNS, DayTotals, Entry, empty_day
+from greencode_lsp.energy.ledger_records import EXPORT_COLUMNS, Computed, DayTotals, Entry, empty_day
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,12 @@ TOTALS = """
 SELECT date(time, 'unixepoch', 'localtime') AS day, COUNT(*), SUM(shown), SUM(accepted_length > 0), SUM(tokens),
     SUM(joules), SUM(joules_full - joules), GROUP_CONCAT(DISTINCT source)
 FROM completions WHERE time >= ? AND time < ? GROUP BY day ORDER BY day
+"""
+
+
+COMPUTED = """
+SELECT joules, joules_full, mean_exit_layer, layers, latency_ms, shown, accepted_length > 0
+FROM completions WHERE time >= ? AND cached = 0 AND tokens > 0 ORDER BY time
 """
 
 
@@ -149,6 +155,11 @@ class Ledger:
         rows = self._execute(TOTALS, (float("-inf"), float("inf")))
         return [_day_totals(row, grid_factor) for row in rows or []]
 
+    def computed_since(self, when: datetime) -> list[Computed]:
+        """Return the completions since then that were computed to their end, oldest first."""
+        rows = self._execute(COMPUTED, (when.timestamp(),))
+        return [_computed(row) for row in rows or []]
+
     def export_csv(self, stream: TextIO) -> None:
         """Write every completion as CSV, oldest first; unknown is an empty cell, `when` is UTC."""
         writer = csv.writer(stream, lineterminator="\n")
@@ -195,6 +206,11 @@ class Ledger:
 def _midnight(day: date) -> float:
     """When a local day begins, in seconds since 1970."""
     return datetime.combine(day, time.min).astimezone().timestamp()
+
+
+def _computed(row: tuple[Any, ...]) -> Computed:
+    joules, joules_full, mean_exit_layer, layers, latency_ms, shown, accepted = row
+    return Computed(joules, joules_full, mean_exit_layer, layers, latency_ms, bool(shown), bool(accepted))
 
 
 def _day_totals(row: tuple[Any, ...], grid_factor: GridFactor) -> DayTotals:

@@ -47,6 +47,22 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Computed:
+    """What one computed completion took, and what became of it; None is unknown.
+
+    `accepted` says whether the user took any of it, at once or of the rest that the cache gave later.
+    """
+
+    joules: float | None
+    joules_full: float | None
+    mean_exit_layer: float | None
+    layers: int
+    latency_ms: float
+    shown: bool
+    accepted: bool
+
+
+@dataclass(frozen=True)
 class DayTotals:
     """The sums of one local calendar day; None is unknown.
 

@@ -15,7 +15,7 @@ import platformdirs
 
 from greencode_lsp.energy.carbon import GridFactor
 from greencode_lsp.energy.ledger import CorruptLedgerError, Ledger
-from greencode_lsp.energy.ledger_records import EXPORT_COLUMNS, DayTotals, Entry, empty_day
+from greencode_lsp.energy.ledger_records import EXPORT_COLUMNS, Computed, DayTotals, Entry, empty_day
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,10 @@ class NullLedger:
 
     def by_day(self, grid_factor: GridFactor) -> list[DayTotals]:
         """No days."""
+        return []
+
+    def computed_since(self, when: datetime) -> list[Computed]:
+        """No completions."""
         return []
 
     def export_csv(self, stream: TextIO) -> None:

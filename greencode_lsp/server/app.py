@@ -6,17 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
 from greencode_lsp import __version__
-from greencode_lsp.completion.profiles import ProfileError
 from greencode_lsp.completion.suggestion import Suggestion
 from greencode_lsp.energy import grid_factor
 from greencode_lsp.server import payloads
 from greencode_lsp.server.assistant import Assistant
+from greencode_lsp.server.commands import add_commands
 from greencode_lsp.server.documents import Document, Documents
-from greencode_lsp.server.items import DID_ACCEPT, completion_id, inline_item, menu_item
+from greencode_lsp.server.items import completion_id, inline_item, menu_item
 from greencode_lsp.server.place import Place
 from greencode_lsp.server.protocol import AnsweringProtocol
 from greencode_lsp.server.settings import Reading, Settings, read_settings
@@ -162,7 +161,7 @@ def create_server(when_client_gone: Callable[[], None]) -> GreencodeServer:
     server = GreencodeServer(when_client_gone)
     add_lifecycle(server)
     add_completion(server)
-    add_commands(server)
+    add_commands(server, server.assistant)
     return server
 
 
@@ -263,45 +262,3 @@ def add_completion_menu(server: GreencodeServer) -> None:
         suggestions = await ls.assistant.suggest(place, automatic=not invoked)
         shown = [menu_item(document, params.position, suggestion) for suggestion in suggestions if suggestion.text]
         return types.CompletionList(is_incomplete=True, items=shown)
-
-
-def add_commands(server: GreencodeServer) -> None:
-    """Add the commands a client may execute."""
-
-    @server.command(DID_ACCEPT)
-    def did_accept(ls: GreencodeServer, completion_id: str) -> None:
-        ls.assistant.accepted(completion_id)
-
-    @server.command("greencode.setProfile")
-    def set_profile(ls: GreencodeServer, name: str) -> None:
-        try:
-            ls.assistant.set_profile(name)
-        except ProfileError as error:
-            raise JsonRpcInvalidParams(str(error)) from error
-
-    @server.command("greencode.pause")
-    def pause(ls: GreencodeServer, minutes: float) -> None:
-        if not 0 < minutes <= 7 * 24 * 60:
-            raise JsonRpcInvalidParams(f"minutes to pause lie between 0 and a week, not at {minutes:g}")
-        ls.assistant.pause(minutes)
-
-    @server.command("greencode.resume")
-    def resume(ls: GreencodeServer) -> None:
-        ls.assistant.resume()
-
-    @server.command("greencode.stats")
-    async def stats(ls: GreencodeServer) -> dict[str, Any]:
-        completer = await ls.assistant.completer()
-        factor = grid_factor(ls.assistant.settings.grid_factor)
-        today = completer and payloads.today_payload(completer.ledger.today(factor), factor)
-        return {"model": ls.assistant.settings.model, "profile": ls.assistant.profile, "today": today}
-
-    @server.command("greencode.resetStats")
-    async def reset_stats(ls: GreencodeServer) -> None:
-        completer = await ls.assistant.completer()
-        if completer is not None:
-            completer.ledger.reset()
-
-    @server.command("greencode.doctor")
-    async def doctor(ls: GreencodeServer) -> dict[str, Any]:
-        return await ls.assistant.examine()

@@ -63,7 +63,7 @@ class Assistant:
         self._other_files = OtherFiles()
         self._last_place: Place | None = None
         self._stops: set[threading.Event] = set()
-        self._accepted_lengths: OrderedDict[str, int] = OrderedDict()
+        self._suggestions: OrderedDict[str, Suggestion] = OrderedDict()
         self._paused_until: float | None = None
         self._resume: asyncio.TimerHandle | None = None
         self._problem: tuple[Kind, str] | None = None
@@ -264,7 +264,7 @@ class Assistant:
             self._other_files.add(piece_at(last.document, last.language, last.path, last.prefix, last.suffix))
         if not self.settings.other_files:
             return ()
-        return self._other_files.seen_from(place.document, place.language, place.path)
+        return self._other_files.seen_from(place.document, place.language, place.path, place.prefix)
 
     def close_document(self, document: str) -> None:
         """Stop computing for a document and forget it."""
@@ -277,20 +277,26 @@ class Assistant:
     # What became of suggestions
 
     def _remember(self, suggestion: Suggestion) -> None:
-        self._accepted_lengths[suggestion.id] = len(suggestion.text)
-        while len(self._accepted_lengths) > REMEMBERED_SUGGESTIONS:
-            self._accepted_lengths.popitem(last=False)
+        self._suggestions[suggestion.id] = suggestion
+        while len(self._suggestions) > REMEMBERED_SUGGESTIONS:
+            self._suggestions.popitem(last=False)
+
+    def suggestion(self, completion_id: str) -> Suggestion | None:
+        """Return one of the last suggestions."""
+        return self._suggestions.get(completion_id)
 
     def shown(self, completion_id: str) -> None:
-        """Note that a suggestion was shown."""
-        if (completer := self.loaded) is not None:
-            completer.ledger.mark_shown(completion_id)
+        """Note that a suggestion was shown; the rest of one counts for the one that was computed."""
+        suggestion = self.suggestion(completion_id)
+        if (completer := self.loaded) is not None and suggestion is not None:
+            completer.ledger.mark_shown(suggestion.origin)
 
     def accepted(self, completion_id: str, length: int | None = None) -> None:
         """Note that a suggestion was accepted, whole or its first `length` characters."""
-        whole = self._accepted_lengths.get(completion_id)
-        if (completer := self.loaded) is not None and whole is not None:
-            completer.ledger.mark_accepted(completion_id, whole if length is None else min(length, whole))
+        suggestion = self.suggestion(completion_id)
+        if (completer := self.loaded) is not None and suggestion is not None:
+            whole = len(suggestion.text)
+            completer.ledger.mark_accepted(suggestion.origin, whole if length is None else min(length, whole))
 
     # Pausing and ending
 

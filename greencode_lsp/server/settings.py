@@ -22,7 +22,7 @@ class Settings:
     multiline: str = "auto"
     languages: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    other_files: bool = True
+    other_files: bool = False
     alternatives: int = 3
     device: str = "auto"
     threads: int = 0

@@ -11,8 +11,8 @@ def piece(document: str, text: str, language: str = "python") -> Piece:
     return Piece(document, language, f"/src/{document}", text)
 
 
-def seen(files: OtherFiles, document: str = "here.py", language: str = "python") -> tuple[str, ...]:
-    return files.seen_from(document, language, f"/src/{document}")
+def seen(files: OtherFiles, document: str = "here.py", language: str = "python", prefix: str = "") -> tuple[str, ...]:
+    return files.seen_from(document, language, f"/src/{document}", prefix)
 
 
 def test_a_document_sees_the_others_of_its_language_newest_last() -> None:
@@ -23,6 +23,14 @@ def test_a_document_sees_the_others_of_its_language_newest_last() -> None:
     assert seen(files) == ("# a.py\na = 1\n\n", "# b.py\nb = 2\n\n", "# here.py\n")
     assert seen(files, "d.java", "java") == ("// c.java\nint c;\n\n", "// d.java\n")
     assert seen(files, "e.lua", "lua") == ()
+
+
+def test_what_shares_words_with_the_text_stands_nearest_to_it() -> None:
+    files = OtherFiles()
+    files.add(piece("a.py", "def reticulate_splines(): ..."))
+    files.add(piece("b.py", "def polish_mirrors(): ..."))
+    assert seen(files, prefix="reticulate_splines(")[-2].startswith("# a.py")
+    assert seen(files, "other.py", prefix="polish_mirrors(")[-2].startswith("# b.py")
 
 
 def test_what_is_seen_stays_while_a_person_stays() -> None:

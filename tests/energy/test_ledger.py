@@ -9,13 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from greencode_lsp.energy import Entry, GridFactor, Ledger, NullLedger, grid_factor, ledger_path, open_ledger
+from greencode_lsp.energy import Computed, Entry, GridFactor, Ledger, NullLedger, grid_factor, ledger_path, open_ledger
 
 WORLD = grid_factor("world")
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -349,3 +349,17 @@ def test_the_environment_can_move_the_ledger(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delenv("GREENCODE_DATA")
     assert ledger_path().name == "ledger.sqlite"
     assert "greencode" in str(ledger_path().parent)
+
+
+def test_what_was_computed_since_a_time_leaves_out_the_cache_and_what_was_stopped(ledger: Ledger) -> None:
+    ledger.record(entry("old", when=NOON - timedelta(days=9)))
+    ledger.record(entry("taken", joules=None))
+    ledger.record(entry("cached", cached=True))
+    ledger.record(entry("stopped", tokens=0, mean_exit_layer=None))
+    ledger.mark_accepted("taken", 4)
+    ledger.record(entry("seen", when=NOON + timedelta(seconds=1)))
+    ledger.mark_shown("seen")
+    taken, seen = ledger.computed_since(NOON - timedelta(days=7))
+    assert taken == Computed(None, 72.0, 14.5, 30, 120.0, shown=True, accepted=True)
+    assert (seen.shown, seen.accepted) == (True, False)
+    assert NullLedger("no disk").computed_since(NOON) == []

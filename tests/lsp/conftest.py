@@ -26,8 +26,8 @@ PYTHON = '''class Stack:
         """Say whether there are no items."""
         return '''
 
-OPTIONS = {"debounceMs": 0, "maxTokens": 16, "alternatives": 1, "otherFiles": False}
-"""One suggestion at once, whatever other tests have opened in the same server."""
+OPTIONS = {"debounceMs": 0, "maxTokens": 16, "alternatives": 1}
+"""One suggestion, at once."""
 
 _numbers = itertools.count()
 

@@ -93,7 +93,7 @@ async def test_typing_on_within_the_adaptive_wait_computes_once(default_bundle_f
 
 async def test_other_files_are_seen(default_bundle_folder: Path, tmp_path: Path) -> None:
     async with running_editor(tmp_path) as editor:
-        await editor.start(options={"debounceMs": 0, "alternatives": 1, "maxTokens": 16})
+        await editor.start(options={**OPTIONS, "otherFiles": True})
         other = "def reticulate_splines_quickly(spline_count):\n    return spline_count * 2\n"
         editor.open(other, uri="file:///tmp/splines.py")
         uri = editor.open("from splines import reticulate", uri="file:///tmp/main.py")

@@ -14,6 +14,7 @@ const EXPECTED = [
   "extension/icon.png",
   "extension/package.json",
   "extension/readme.md",
+  ...["complete", "energy", "install", "profile"].map((step) => `extension/walkthrough/${step}.md`),
 ];
 
 await createVSIX({ packagePath: VSIX, dependencies: false, allowMissingRepository: true });

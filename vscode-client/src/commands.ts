@@ -2,6 +2,8 @@
 
 import type { LogOutputChannel } from "vscode";
 import type { Client } from "./client";
+import type { Dashboard } from "./dashboard";
+import type { DepthColours } from "./depthColours";
 import { doctorReport, parseChecks } from "./doctorReport";
 import { INSTALL_STEPS, type MarkdownDocuments } from "./documents";
 import { parseToday } from "./energy";
@@ -20,7 +22,18 @@ const PAUSES = [
   { label: "8 hours", minutes: 480 },
 ];
 
-export function commands(client: Client, meter: Meter, documents: MarkdownDocuments, log: LogOutputChannel): Commands {
+/** What the commands act on. */
+export interface Parts {
+  client: Client;
+  meter: Meter;
+  documents: MarkdownDocuments;
+  dashboard: Dashboard;
+  depthColours: DepthColours;
+  log: LogOutputChannel;
+}
+
+export function commands(parts: Parts): Commands {
+  const { client, meter, documents, dashboard, depthColours, log } = parts;
   const own: Commands = {
     "greencode.toggle": () => writeSetting(`${SECTION}.enabled`, !readSettings().enabled),
 
@@ -48,6 +61,12 @@ export function commands(client: Client, meter: Meter, documents: MarkdownDocume
       const { today } = asFields(await client.execute("greencode.stats"), "greencode.stats");
       await documents.show("Energy", energyReport(parseToday(today)));
     },
+
+    "greencode.showDashboard": () => dashboard.show(),
+
+    "greencode.exportEnergy": () => dashboard.exportCsv(),
+
+    "greencode.colourByDepth": () => depthColours.toggle(),
 
     "greencode.resetEnergy": async () => {
       if (await confirm("Delete the record of the energy that completions took?", "Delete")) {
@@ -80,7 +99,7 @@ function menu(client: Client, meter: Meter, own: Commands): { label: string; run
     meter.isPaused
       ? { label: "$(debug-start) Resume", run: () => client.execute("greencode.resume") }
       : { label: "$(debug-pause) Pause…", run: own["greencode.pauseFor"] },
-    { label: "$(graph) Energy today", run: own["greencode.showEnergy"] },
+    { label: "$(graph) Dashboard", run: own["greencode.showDashboard"] },
     { label: "$(pulse) Doctor", run: own["greencode.runDoctor"] },
   ];
   return [

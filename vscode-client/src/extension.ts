@@ -3,9 +3,12 @@
 import * as vscode from "vscode";
 import { Client } from "./client";
 import { commands, offerInstallation } from "./commands";
+import { Dashboard } from "./dashboard";
+import { DepthColours } from "./depthColours";
 import { DOCUMENT_SCHEME, MarkdownDocuments } from "./documents";
 import { GhostText } from "./ghostText";
 import { Meter } from "./meter";
+import { ProfileItem } from "./profileItem";
 import { thisMachine } from "./serverLocation";
 import { needsRestart, readSettings } from "./settings";
 import { activePythonInterpreter } from "./vscodeApi";
@@ -15,6 +18,7 @@ let client: Client | undefined;
 export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel("greencode", { log: true });
   const meter = new Meter();
+  const profileItem = new ProfileItem();
   const documents = new MarkdownDocuments();
   const ghostText = new GhostText(
     () => readSettings().enabled,
@@ -27,16 +31,25 @@ export function activate(context: vscode.ExtensionContext): void {
     serverNotFound: (message) => void offerInstallation(message, documents),
   });
   client = created;
+  const dashboard = new Dashboard(created);
+  const depthColours = new DepthColours(created, () => ghostText.lastAccepted);
 
   context.subscriptions.push(
     log,
     meter,
+    profileItem,
+    dashboard,
+    depthColours,
     vscode.workspace.registerTextDocumentContentProvider(DOCUMENT_SCHEME, documents),
-    ...Object.entries(commands(created, meter, documents, log)).map(([id, run]) =>
+    ...Object.entries(commands({ client: created, meter, documents, dashboard, depthColours, log })).map(([id, run]) =>
       vscode.commands.registerCommand(id, run),
     ),
-    vscode.workspace.onDidChangeTextDocument((event) => ghostText.documentChanged(event)),
+    vscode.workspace.onDidChangeTextDocument((event) => {
+      ghostText.documentChanged(event);
+      depthColours.documentChanged(event.document.uri.toString());
+    }),
     vscode.workspace.onDidChangeConfiguration((event) => {
+      profileItem.update();
       if (needsRestart(event)) {
         void created.restart();
       }

@@ -4,12 +4,24 @@ import type * as vscode from "vscode";
 import type { Middleware } from "vscode-languageclient/node";
 import { ShownItem, type WireItem } from "./shownItem";
 
+const DID_ACCEPT = "greencode.didAccept";
+
+/** A suggestion that was taken whole: `text` was written at `start`. */
+export interface Accepted {
+  uri: string;
+  id: string;
+  start: number;
+  text: string;
+}
+
 type Provide = NonNullable<Middleware["provideInlineCompletionItems"]>;
 type Result = vscode.InlineCompletionItem[] | vscode.InlineCompletionList | null | undefined;
 
 export class GhostText {
   private shown: { uri: string; item: ShownItem } | undefined;
   private lastId: unknown;
+  private offered: Accepted[] = [];
+  private accepted: Accepted | undefined;
 
   constructor(
     private readonly isOn: () => boolean,
@@ -26,6 +38,18 @@ export class GhostText {
     }
     return result;
   };
+
+  /** The editor runs an item's command once that has been taken whole. */
+  readonly executeCommand: NonNullable<Middleware["executeCommand"]> = (command, args: unknown[], next) => {
+    if (command === DID_ACCEPT) {
+      this.accepted = this.offered.find(({ id }) => id === args[0]) ?? this.accepted;
+    }
+    return next(command, args) as unknown;
+  };
+
+  get lastAccepted(): Accepted | undefined {
+    return this.accepted;
+  }
 
   documentChanged({ document, contentChanges, reason }: vscode.TextDocumentChangeEvent): void {
     if (this.shown?.uri !== document.uri.toString() || contentChanges.length === 0) {
@@ -46,6 +70,9 @@ export class GhostText {
   private remember(document: vscode.TextDocument, position: vscode.Position, result: Result): void {
     this.shown = undefined;
     const items = Array.isArray(result) ? result : (result?.items ?? []);
+    if (items.length > 0) {
+      this.offered = items.map((item) => asOffered(document, item)).filter((item) => item !== undefined);
+    }
     const first = items[0] as vscode.InlineCompletionItem | undefined;
     const item = first && asWireItem(first);
     if (first?.range === undefined || item === undefined) {
@@ -69,6 +96,15 @@ export class GhostText {
       this.notify("textDocument/didShowCompletion", { item });
     }
   }
+}
+
+function asOffered(document: vscode.TextDocument, item: vscode.InlineCompletionItem): Accepted | undefined {
+  const wire = asWireItem(item);
+  const id = wire?.command?.arguments?.[0];
+  if (wire === undefined || item.range === undefined || typeof id !== "string") {
+    return undefined;
+  }
+  return { uri: document.uri.toString(), id, start: document.offsetAt(item.range.start), text: wire.insertText };
 }
 
 function asWireItem({ insertText, range, command }: vscode.InlineCompletionItem): WireItem | undefined {

@@ -6,7 +6,7 @@ import { NOT_HEARD_OF, type Lifecycle, type ServerStatus } from "./status";
 import { createStatusBarItem, markdown, themeColor } from "./vscodeApi";
 
 export class Meter {
-  private readonly item = createStatusBarItem("greencode.meter", "greencode", "greencode.showMenu");
+  private readonly item = createStatusBarItem("greencode.meter", "greencode", "greencode.showMenu", 100);
   private state: MeterState = { lifecycle: { phase: "off" }, status: NOT_HEARD_OF, energy: undefined };
 
   constructor() {
@@ -32,8 +32,10 @@ export class Meter {
     this.update({ status });
   }
 
+  /** The rest of a suggestion costs nothing: what the suggestion cost stays on the screen. */
   setEnergy(energy: Energy): void {
-    this.update({ energy });
+    const last = this.state.energy;
+    this.update({ energy: energy.cached && last !== undefined ? { ...last, today: energy.today } : energy });
   }
 
   dispose(): void {

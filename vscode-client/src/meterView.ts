@@ -22,7 +22,7 @@ export interface MeterView {
 const RUNNING_LINKS = {
   Profile: "greencode.selectProfile",
   Pause: "greencode.pauseFor",
-  Energy: "greencode.showEnergy",
+  Dashboard: "greencode.showDashboard",
   Doctor: "greencode.runDoctor",
   Log: "greencode.showLog",
 };

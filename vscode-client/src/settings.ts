@@ -6,7 +6,7 @@ import { readSection } from "./vscodeApi";
 export const SECTION = "greencode";
 
 export const PROFILES = {
-  auto: "Balanced on mains, eco on battery",
+  auto: "The best that the model offers; eco on battery where it can",
   eco: "Fewest joules within the allowed quality loss",
   balanced: "Early exits within the allowed quality loss",
   exact: "Early exits draft, deep layers verify: the same text as full",

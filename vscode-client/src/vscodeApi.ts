@@ -1,5 +1,6 @@
 /** The calls into the editor that have a say in what the extension does; tests put a fake behind them. */
 
+import { homedir } from "node:os";
 import * as vscode from "vscode";
 
 export function readSection(section: string): Record<string, unknown> {
@@ -21,8 +22,8 @@ export function openSettings(query: string): Thenable<unknown> {
   return vscode.commands.executeCommand("workbench.action.openSettings", query);
 }
 
-export function createStatusBarItem(id: string, name: string, command: string): vscode.StatusBarItem {
-  const item = vscode.window.createStatusBarItem(id, vscode.StatusBarAlignment.Right, 100);
+export function createStatusBarItem(id: string, name: string, command: string, priority: number): vscode.StatusBarItem {
+  const item = vscode.window.createStatusBarItem(id, vscode.StatusBarAlignment.Right, priority);
   item.name = name;
   item.command = command;
   return item;
@@ -39,6 +40,24 @@ export function themeColor(id: string): vscode.ThemeColor {
   return new vscode.ThemeColor(id);
 }
 
+/** Text in a colour of the theme. */
+export function decorationType(colour: string): vscode.TextEditorDecorationType {
+  const themeColour = themeColor(colour);
+  return vscode.window.createTextEditorDecorationType({
+    color: themeColour,
+    overviewRulerColor: themeColour,
+    rangeBehavior: vscode.DecorationRangeBehavior.ClosedClosed,
+  });
+}
+
+export function newRange(start: vscode.Position, end: vscode.Position): vscode.Range {
+  return new vscode.Range(start, end);
+}
+
+export function activeEditor(): vscode.TextEditor | undefined {
+  return vscode.window.activeTextEditor;
+}
+
 export function newEmitter<T>(): vscode.EventEmitter<T> {
   return new vscode.EventEmitter<T>();
 }
@@ -49,12 +68,30 @@ export async function previewMarkdown(scheme: string, path: string): Promise<vsc
   return uri;
 }
 
+/** A page of HTML beside the editors, without scripts; its links may run `commands` and no others. */
+export function openPage(id: string, title: string, commands: string[]): vscode.WebviewPanel {
+  return vscode.window.createWebviewPanel(id, title, vscode.ViewColumn.Active, { enableCommandUris: commands });
+}
+
+/** Asks where to, and writes there; does nothing where the user thinks better of it. */
+export async function saveText(name: string, text: string): Promise<void> {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(homedir());
+  const target = await vscode.window.showSaveDialog({ defaultUri: vscode.Uri.joinPath(folder, name) });
+  if (target !== undefined) {
+    await vscode.workspace.fs.writeFile(target, Buffer.from(text));
+  }
+}
+
 export function pick<T extends vscode.QuickPickItem>(items: T[], title: string): Thenable<T | undefined> {
   return vscode.window.showQuickPick(items, { title });
 }
 
 export function showError(message: string, ...buttons: string[]): Thenable<string | undefined> {
   return vscode.window.showErrorMessage(message, ...buttons);
+}
+
+export function showInformation(message: string): void {
+  void vscode.window.showInformationMessage(message);
 }
 
 export async function confirm(question: string, button: string): Promise<boolean> {

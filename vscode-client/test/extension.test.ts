@@ -65,7 +65,7 @@ test("the language server is installed", () => {
 
 describe("the extension with its server", { skip: server === undefined }, () => {
   before(async () => {
-    Object.assign(editor.settings, { path: server, profile: "full", debounceMs: 0, maxTokens: 8 });
+    Object.assign(editor.settings, { path: server, profile: "full", debounceMs: 0, maxTokens: 8, alternatives: 1 });
     extension.activate({ subscriptions: [] });
     await untilReady();
   });
@@ -109,6 +109,44 @@ describe("the extension with its server", { skip: server === undefined }, () => 
   test("today's energy opens as a document", async () => {
     await editor.runCommand("greencode.showEnergy");
     assert.match(editor.previews.get("/Energy.md") ?? editor.errors.join(), /\| Completions \| \d+ \|/);
+  });
+
+  test("the dashboard shows what was computed", async () => {
+    await editor.runCommand("greencode.showDashboard");
+    assert.match(editor.page || editor.errors.join(), /<h1>greencode: energy<\/h1>/);
+    assert.match(editor.page, /<b>[1-9]\d*<\/b><span>completions computed/);
+  });
+
+  test("the energy record is saved as CSV", async () => {
+    await editor.runCommand("greencode.exportEnergy");
+    const [[path, csv]] = editor.saved;
+    assert.match(path, /greencode-energy\.csv$/);
+    assert.match(csv, /^completion_id,when,joules,.*\n.*,smollm2-135m,full,/);
+  });
+
+  test("text that was accepted is coloured by depth, until it is edited", async () => {
+    const document = editor.open("/tmp/colour.py", "python", `import os\n\n${SOURCE}`);
+    const position = new editor.Position(5, 11);
+    const [item] = await editor.complete(document, position, NO_TOKEN);
+    editor.active = document;
+    editor.write(document, position, item.insertText);
+    await editor.runCommand("greencode.didAccept", ...(item.command?.arguments ?? []));
+    await editor.runCommand("greencode.colourByDepth");
+    assert.ok((editor.colours.get("charts.red") ?? []).length > 0, editor.errors.join());
+    assert.deepEqual(editor.colours.get("charts.green"), []);
+    editor.write(document, new editor.Position(0, 0), "#");
+    assert.deepEqual(editor.colours.get("charts.red"), []);
+  });
+
+  test("the profile is in the status bar, and a change acts on the next completion", async () => {
+    assert.equal(editor.profile.text, "$(dashboard) full");
+    editor.changeSetting("profile", "exact");
+    assert.equal(editor.profile.text, "$(dashboard) exact");
+    await editor.until("the server has changed", () => /profile exact/.test(editor.statusBar.tooltip?.value ?? ""));
+    const document = editor.open("/tmp/profile.py", "python", `import re\n\n${SOURCE}`);
+    await editor.complete(document, new editor.Position(5, 11), NO_TOKEN);
+    await editor.until("its profile shows", () => /Profile \| exact/.test(editor.statusBar.tooltip?.value ?? ""));
+    editor.changeSetting("profile", "full");
   });
 
   test("a pause shows in the status bar and ends with resume", async () => {

@@ -18,9 +18,9 @@ class Position {
 class Range {
   readonly start: Position;
   readonly end: Position;
-  constructor(startLine: number, startCharacter: number, endLine: number, endCharacter: number) {
-    this.start = new Position(startLine, startCharacter);
-    this.end = new Position(endLine, endCharacter);
+  constructor(...ends: [number, number, number, number] | [Position, Position]) {
+    [this.start, this.end] =
+      ends.length === 2 ? ends : [new Position(ends[0], ends[1]), new Position(ends[2], ends[3])];
   }
 }
 
@@ -35,6 +35,9 @@ class Uri {
   static parse(value: string) {
     const { protocol, pathname } = new URL(value);
     return new Uri(protocol.slice(0, -1), decodeURIComponent(pathname));
+  }
+  static joinPath(base: Uri, name: string) {
+    return new Uri(base.scheme, `${base.path}/${name}`);
   }
   static file(path: string) {
     return new Uri("file", path);
@@ -98,6 +101,10 @@ const events = {
 const never = () => ({ dispose() {} });
 const changed = new NodeEmitter();
 
+function newStatusBarItem() {
+  return { text: "", tooltip: undefined as MarkdownString | undefined, show() {}, hide() {}, dispose() {} };
+}
+
 /** The user's side: what is on the screen, and what the user does. */
 export const editor = {
   settings: {} as Record<string, unknown>,
@@ -107,7 +114,13 @@ export const editor = {
   errors: [] as string[],
   previews: new Map<string, string>(),
   contentProvider: undefined as { provideTextDocumentContent(uri: Uri): string } | undefined,
-  statusBar: { text: "", tooltip: undefined as MarkdownString | undefined, show() {}, dispose() {} },
+  /** The meter. */
+  statusBar: newStatusBarItem(),
+  profile: newStatusBarItem(),
+  page: "",
+  colours: new Map<string, { range: object }[]>(),
+  saved: new Map<string, string>(),
+  active: undefined as object | undefined,
   Position,
   CancellationTokenSource,
 
@@ -119,7 +132,7 @@ export const editor = {
 
   open(path: string, languageId: string, text: string): object {
     const uri = Uri.file(path);
-    const content = TextDocument.create(uri.toString(), languageId, 1, text);
+    let content = TextDocument.create(uri.toString(), languageId, 1, text);
     const document = {
       uri,
       languageId,
@@ -127,10 +140,22 @@ export const editor = {
       getText: () => content.getText(),
       offsetAt: (position: Position) => content.offsetAt(position),
       positionAt: (offset: number) => content.positionAt(offset),
+      insert: (position: Position, inserted: string) => {
+        const range = { start: position, end: position };
+        const rangeOffset = content.offsetAt(position);
+        content = TextDocument.update(content, [{ range, text: inserted }], ++document.version);
+        const contentChanges = [{ range, rangeOffset, rangeLength: 0, text: inserted }];
+        events.changeDocument.fire({ document, contentChanges, reason: undefined });
+      },
     };
     openedDocuments.push(document);
     events.openDocument.fire(document);
     return document;
+  },
+
+  /** Writes at a place, as accepting a suggestion does. */
+  write(document: object, position: Position, text: string): void {
+    (document as { insert(at: Position, text: string): void }).insert(position, text);
   },
 
   async complete(document: object, position: Position, token: unknown): Promise<InlineCompletionItem[]> {
@@ -218,6 +243,10 @@ function executeCommand(id: string, ...args: unknown[]): Promise<unknown> {
   return editor.runCommand(id, ...args);
 }
 
+function setDecorations({ id }: { id: string }, options: { range: object }[]): void {
+  editor.colours.set(id, options);
+}
+
 const outputChannel = {
   logLevel: 3,
   onDidChangeLogLevel: never,
@@ -240,6 +269,8 @@ const known: Record<string | symbol, unknown> = {
   CancellationTokenSource,
   EventEmitter: Emitter,
   LogLevel: { Off: 0, Trace: 1, Debug: 2, Info: 3, Warning: 4, Error: 5 },
+  DecorationRangeBehavior: { ClosedClosed: 1 },
+  ViewColumn: { Active: -1 },
   StatusBarAlignment: { Left: 1, Right: 2 },
   ConfigurationTarget: { Global: 1, Workspace: 2 },
   env: { appName: "vscode mock", language: "en" },
@@ -263,7 +294,30 @@ const known: Record<string | symbol, unknown> = {
   },
   window: {
     createOutputChannel: () => outputChannel,
-    createStatusBarItem: () => (editor.statusBar = watched(editor.statusBar)),
+    createStatusBarItem: (id: string) => {
+      const item = watched(newStatusBarItem());
+      if (id === "greencode.meter") {
+        editor.statusBar = item;
+      } else {
+        editor.profile = item;
+      }
+      return item;
+    },
+    createWebviewPanel: () => ({
+      webview: {
+        set html(html: string) {
+          editor.page = html;
+        },
+      },
+      reveal() {},
+      onDidDispose: never,
+      dispose() {},
+    }),
+    createTextEditorDecorationType: ({ color }: { color: ThemeColor }) => ({ id: color.id, dispose() {} }),
+    get activeTextEditor() {
+      return editor.active && { document: editor.active, setDecorations };
+    },
+    showSaveDialog: ({ defaultUri }: { defaultUri: Uri }) => Promise.resolve(defaultUri),
     showErrorMessage: showMessage,
     showWarningMessage: showMessage,
     showInformationMessage: showMessage,
@@ -274,6 +328,12 @@ const known: Record<string | symbol, unknown> = {
   },
   workspace: {
     isTrusted: true,
+    fs: {
+      writeFile: (uri: Uri, content: Uint8Array) => {
+        editor.saved.set(uri.path, Buffer.from(content).toString());
+        return Promise.resolve();
+      },
+    },
     textDocuments: openedDocuments,
     notebookDocuments: [],
     workspaceFolders: undefined,

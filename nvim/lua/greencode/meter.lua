@@ -53,10 +53,12 @@ local function announce(event, data)
   vim.cmd.redrawstatus()
 end
 
+---Keeps what a suggestion cost on the screen while its rest comes from the cache at no cost.
 ---@param energy table As it came over the wire.
 function M.set_energy(energy)
-  M.energy = without_nulls(energy)
-  announce('GreencodeEnergy', M.energy)
+  energy = without_nulls(energy)
+  M.energy = energy.cached and M.energy and vim.tbl_extend('force', M.energy, { today = energy.today }) or energy
+  announce('GreencodeEnergy', energy)
 end
 
 ---@param status greencode.Status? nil once no server runs
