@@ -1,7 +1,6 @@
 """A small slice of each suite with the real default model: costs, matching, resuming, what a failure leaves."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,8 @@ from greencode_lsp.evaluation.benchmark.gauge import Gauge
 from greencode_lsp.evaluation.errors import EvaluationError
 from greencode_lsp.evaluation.runs.configurations import Wanted, choose_configurations
 from greencode_lsp.evaluation.runs.decoding import Configuration
+from greencode_lsp.evaluation.runs.engine_decoder import ForcedTexts
+from greencode_lsp.evaluation.runs.forcing import force
 from greencode_lsp.evaluation.runs.matching import (
     confidence_policy,
     confidence_threshold,
@@ -103,7 +104,7 @@ def test_random_and_confidence_meet_a_mean_depth(opened, load):
     assert expected_depth((10, 20, 30), random_probability((10, 20, 30), 18.0)) == pytest.approx(18.0)
     assert random_probability((10, 20, 30), 40.0) == 0.0
     examples = load("py150", limit=3).examples
-    forced = choose_configurations(opened, FEW, examples).configurations[0].decoder._forced  # type: ignore[attr-defined]
+    forced = ForcedTexts(SharedPrompts(opened.model, None, Gauge(None)))
     states = [forced.states(example) for example in examples]
     threshold = confidence_threshold(states, 24.0)
     tokens = sum(len(state.target) for state in states)
@@ -115,8 +116,6 @@ def test_random_and_confidence_meet_a_mean_depth(opened, load):
 def test_forced_predictions_are_those_of_decoding_the_true_text_token_by_token(opened, load):
     example = load("py150").examples[0]
     prompts = SharedPrompts(opened.model, None, Gauge(None))
-    from greencode_lsp.evaluation.runs.forcing import force
-
     right = 0
     for count, true in enumerate(example.target):
         prompt = [*example.prompt, *example.target[:count]]
@@ -183,4 +182,3 @@ def test_unknown_names_are_one_line_and_what_a_bundle_lacks_is_reported(opened, 
         *(f"fixed-{depth}" for depth in opened.bundle.exits),
     ]
     assert "unknown peer 'gpt'" in chosen.left_out[0]
-    assert isinstance(opened.folder, Path)
