@@ -1,4 +1,4 @@
-"""`greencode bench`: speed and energy beside peers, under typing, and segment by segment."""
+"""`greencode bench`: speed and energy beside peers, under typing, segment by segment, and of shapes without weights."""
 
 from __future__ import annotations
 
@@ -86,6 +86,10 @@ def decode(
     results.print(note(machine), markup=False)
 
 
+DEBOUNCES: tuple[int | str, ...] = (0, 120, "auto")
+"""Milliseconds that `keystrokes` compares, and what the server takes unless told."""
+
+
 @app.command()
 def keystrokes(
     files: Annotated[int, typer.Option(min=1, max=3, help="How many of the files that ship to type in.")] = 3,
@@ -95,24 +99,23 @@ def keystrokes(
     profile: Annotated[str, typer.Option(help="full, exact, balanced, eco or auto.")] = "auto",
     as_json: Json = False,
 ) -> None:
-    """Type in real files against a running server, without and with the default debounce."""
+    """Type in real files against a running server, with no, a fixed and the adaptive debounce."""
     from greencode_lsp.completion.loading import choose_device
     from greencode_lsp.evaluation.benchmark.machine import describe_machine
     from greencode_lsp.evaluation.benchmark.replay import ReplayOptions, replay
     from greencode_lsp.evaluation.benchmark.source_files import source_files
-    from greencode_lsp.server.settings import Settings
 
     options = ReplayOptions(model, profile, speed, seed)
     chosen = source_files()[:files]
     with progress_bar() as report:
-        rows = [replay(chosen, options, debounce_ms, report) for debounce_ms in (0, Settings().debounce_ms)]
+        rows = [replay(chosen, options, debounce_ms, report) for debounce_ms in DEBOUNCES]
     machine = describe_machine(choose_device("auto"))
     if as_json:
         names = [file.name for file in chosen]
         settings = {"model": model, "profile": profile, "files": names, "speed": speed, "seed": seed}
         print_json({"rows": [asdict(row) for row in rows], **settings, "machine": asdict(machine)})
         return
-    table = make_table(["", *(f"debounce {row.debounce_ms} ms" for row in rows)], left=("",))
+    table = make_table(["", *(f"debounce {row.debounce_ms}" for row in rows)], left=("",))
     for label, field, form in (
         ("latency p50, ms", "latency_p50_ms", "{:.0f}"),
         ("latency p95, ms", "latency_p95_ms", "{:.0f}"),
@@ -171,6 +174,51 @@ def segments(model: Model = "smollm2-135m", device: Device = "auto", as_json: Js
     results.print(table)
     results.print(f"Memory: copy {bandwidth.copy_gb_per_s:.1f} GB/s, read {bandwidth.read_gb_per_s:.1f} GB/s.")
     results.print(f"{model}; GB/s: weights streamed once; joules from: {meter.detail}", markup=False)
+    results.print(note(machine), markup=False)
+
+
+@app.command()
+def shapes(
+    shape: Annotated[str, typer.Option(help="llama-3.2-3b, opt-2.7b, or tiny to try it out.")] = "llama-3.2-3b",
+    device: Device = "auto",
+    tokens: Annotated[int, typer.Option(min=2, max=1024, help="Tokens to decode in each run.")] = 128,
+    prompt_tokens: Annotated[int, typer.Option(min=1, max=1024, help="Tokens of the prompt.")] = 512,
+    as_json: Json = False,
+) -> None:
+    """Decode at every exit's depth of a shape with random weights, on the GPU runner, beside transformers."""
+    from greencode_lsp.completion.loading import choose_device
+    from greencode_lsp.energy import choose_meter, probe_meters
+    from greencode_lsp.evaluation.benchmark.depths import measure_depths
+    from greencode_lsp.evaluation.benchmark.machine import describe_machine
+    from greencode_lsp.evaluation.benchmark.random_models import find_shape
+
+    found, where = find_shape(shape), choose_device(device)
+    dtype = "float32" if where == "cpu" else "bfloat16"
+    meter = choose_meter(probe_meters(where))
+    with progress_bar() as report:
+        bandwidth, rows = measure_depths(found, where, dtype, meter, prompt_tokens, tokens, report=report)
+    machine = describe_machine(where)
+    if as_json:
+        settings = {"shape": shape, "format": dtype, "prompt_tokens": prompt_tokens, "tokens": tokens}
+        measured = {"rows": [asdict(row) for row in rows], "bandwidth": asdict(bandwidth)}
+        print_json({**measured, **settings, "machine": asdict(machine)})
+        return
+    columns = ["engine", "depth", "ms/token", "J/token", "GB/s", "of read bandwidth", "x transformers"]
+    table = make_table(columns, left=("engine",))
+    for row in rows:
+        table.add_row(
+            row.engine,
+            str(row.depth),
+            f"{row.ms_per_token:.3f}",
+            number(row.joules_per_token, "{:.4f}"),
+            f"{row.gb_per_s:.1f}",
+            f"{row.bandwidth_share:.0%}",
+            f"{row.times_transformers:.2f}",
+        )
+    results.print(table)
+    results.print(f"Memory: copy {bandwidth.copy_gb_per_s:.1f} GB/s, read {bandwidth.read_gb_per_s:.1f} GB/s.")
+    results.print(f"{shape}, random weights, {dtype}: {tokens} tokens after a prompt of {prompt_tokens}.")
+    results.print(f"GB/s: weights streamed once; joules from: {meter.detail}", markup=False)
     results.print(note(machine), markup=False)
 
 

@@ -30,7 +30,6 @@ def costs_for(traces: TraceSet, model: str | None, head_layers: float, device: s
     from greencode_lsp.completion.metering import cost_table
     from greencode_lsp.energy import choose_meter, probe_meters
     from greencode_lsp.paths import cache_folder
-    from greencode_lsp.training.policy.reading_costs import translator_shares
 
     completer = load_completer(LoadOptions(model, device), report)
     if (completer.exits, completer.model.layers) != (traces.exits, traces.layers):
@@ -42,4 +41,5 @@ def costs_for(traces: TraceSet, model: str | None, head_layers: float, device: s
     table = cost_table(completer.name, completer.model, meter, cache_folder() / "costs")
     if table is None:
         raise UserError(f"the energy of {model} cannot be measured here; leave --model out to count in layers")
-    return measured_costs(table, traces.exits, traces.layers, translator_shares(completer.model))
+    translators = [completer.model.translator_layers(segment) for segment in range(len(traces.exits))]
+    return measured_costs(table, traces.exits, traces.layers, translators)

@@ -129,10 +129,16 @@ def traces(
     windows_per_file: Annotated[int, typer.Option(min=1, help="Stretches of the context's length of each file.")] = 2,
     context: Context = 1024,
     seed: Annotated[int, typer.Option(help="Decides which files are read.")] = 0,
+    written_by: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Record what a calibrated policy in this folder writes after each text."),
+    ] = None,
+    profile: Annotated[str, typer.Option(help="With --written-by: balanced or eco.")] = "eco",
+    new_tokens: Annotated[int, typer.Option(min=1, help="With --written-by: tokens to write after each text.")] = 64,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Record what every exit knows at every token of real code, in one pass."""
+    """Record what every exit knows at every token of real code, in one pass; or of code that a policy wrote."""
     from greencode_lsp.training.traces.record import record_traces
     from greencode_lsp.training.traces.storage import TraceFacts, agreement
     from greencode_lsp.training.traces.texts import Choice
@@ -140,13 +146,15 @@ def traces(
     with progress_bar() as report:
         opened = open_runner(model, exits_file, at, device, report)
         windows = opened.windows(corpus, split, Choice(max_tokens, context, windows_per_file, seed))
+        if written_by is not None:
+            windows = opened.written(windows, policy_of(written_by, profile, opened), new_tokens, report)
         facts = TraceFacts(
             model=opened.material.bundle.name,
             layers=opened.runner.shape.layers,
             exits=opened.exits,
             hidden_size=opened.runner.shape.hidden_size,
             packages=opened.packages(corpus),
-            split=split,
+            split=split if written_by is None else f"{split}, written by {profile}",
             context=context,
             weights_sha256=opened.material.identity,
             exits_sha256=opened.exits_sha256,
@@ -168,6 +176,18 @@ def open_runner(model: str, exits_file: Path | None, at: str | None, device: str
     from greencode_lsp.training.opened import open_model
 
     return open_model(model, exits_file, None if at is None else depths(at), chosen_device(device), report)
+
+
+def policy_of(folder: Path, profile: str, opened: Any) -> Any:
+    """Return what makes the policy of a profile in a folder; raise `UserError` where it never leaves early."""
+    from greencode_lsp.completion.profiles import resolve_profile
+    from greencode_lsp.policy import NeverExit, load_bundle_policy
+
+    bundle = load_bundle_policy(folder, opened.exits, opened.runner.shape.hidden_size)
+    make_policy = resolve_profile(profile, bundle).make_policy
+    if make_policy is NeverExit:
+        raise UserError(f"{folder} has no proven threshold for {profile}: it would write what full depth does")
+    return make_policy
 
 
 def chosen_device(name: str) -> str:

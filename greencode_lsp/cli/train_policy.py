@@ -51,7 +51,7 @@ def policy(
 ) -> None:
     """Train a policy on recorded traces."""
     from greencode_lsp.training.policy.export import write_policy
-    from greencode_lsp.training.policy.trace_set import join, load_traces
+    from greencode_lsp.training.policy.trace_set import as_full_depth_says, join, load_traces
     from greencode_lsp.training.policy.train import ALGORITHMS, REWARDS, TrainOptions, train
 
     for name, value, choices in (
@@ -73,7 +73,7 @@ def policy(
     with progress_bar() as report:
         recorded = load_traces(traces, max_rows, seed)
         if on_policy is not None:
-            recorded = join([recorded, load_traces(on_policy, max_rows, seed)])
+            recorded = join([recorded, as_full_depth_says(load_traces(on_policy, max_rows, seed))])
         costs = costs_for(recorded, model, head_layers, device, report)
         trained = train(recorded, options, costs, report)
     path = out / POLICY_FILE

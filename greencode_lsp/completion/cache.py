@@ -23,12 +23,17 @@ class ResultCache(Generic[Value]):
 
     def __init__(self, capacity: int = 128) -> None:
         self._capacity = capacity
-        self._entries: OrderedDict[tuple[str, int, int, int], Entry[Value]] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, int, int, int, str], Entry[Value]] = OrderedDict()
 
     def put(self, scope: str, prefix: str, suffix: str, text: str, value: Value) -> None:
-        """Remember a suggestion. `scope` names everything else that it depends on: document, profile, limits."""
+        """Remember a suggestion, beside others made for the same place.
+
+        `scope` names everything else that it depends on: document, profile, limits.
+        """
         entry = Entry(len(prefix), hash(prefix), hash(suffix), text, value)
-        self._entries[scope, entry.prefix_length, entry.prefix_hash, entry.suffix_hash] = entry
+        key = (scope, entry.prefix_length, entry.prefix_hash, entry.suffix_hash, text)
+        self._entries.pop(key, None)
+        self._entries[key] = entry
         if len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
 

@@ -4,19 +4,22 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+
+import torch
+from torch import Tensor
 
 from greencode_lsp.completion.cache import ResultCache
 from greencode_lsp.completion.healing import HealedPrompt, TokenHealer
 from greencode_lsp.completion.lines import split_lines
 from greencode_lsp.completion.profiles import Profile, resolve_profile
-from greencode_lsp.completion.prompt import fit_prompt
+from greencode_lsp.completion.prompt import prompt_with_other_files
+from greencode_lsp.completion.records import entry_of, entry_of_cancelled
 from greencode_lsp.completion.sessions import SessionPool
 from greencode_lsp.completion.stops import StopRule, first_end, stop_rules
 from greencode_lsp.completion.suggestion import CompletionRequest, SuggestedToken, Suggestion, Timings
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.completion.trim import fit
-from greencode_lsp.energy import Attribution, Charge, Entry, Ledger, NullLedger, Work, full_depth
+from greencode_lsp.energy import Attribution, Charge, Ledger, NullLedger, Work, full_depth
 from greencode_lsp.engine import (
     Cancelled,
     EarlyExitModel,
@@ -63,41 +66,93 @@ class Completer:
 
         Raises `ProfileError`, and `EngineError` when the computation fails; both leave the completer usable.
         """
+        return self.recall(request) or self._compute_first(request)
+
+    def recall(self, request: CompletionRequest) -> Suggestion | None:
+        """Return what remains of a suggestion that was made here or has been typed into since; None if there is none.
+
+        Raises `ProfileError`.
+        """
         started = time.perf_counter()
         profile = resolve_profile(request.profile, self.policy, request.max_quality_loss)
+        known = self._cache.get(scope_of(request, profile), request.prefix, request.suffix)
+        if known is None:
+            return None
+        suggestion = self._from_cache(*known, started)
+        self.ledger.record(entry_of(suggestion))
+        return suggestion
+
+    def complete_several(self, request: CompletionRequest, count: int) -> list[Suggestion]:
+        """Compute up to `count` suggestions that differ, the likeliest first; raises what `complete` does.
+
+        Empty where `complete` would return None. Each one after the first begins with the likeliest token that none
+        before it begins with.
+        """
+        suggestions: list[Suggestion] = []
+        tried: set[int] = set()
+        for _ in range(count):
+            made = self._compute_one(request, frozenset(tried))
+            if made is None:
+                break
+            suggestion, first = made
+            if not suggestions or suggestion.text.strip() not in ("", *(other.text.strip() for other in suggestions)):
+                suggestions.append(suggestion)
+            if first is None:
+                break
+            tried.add(first)
+        self._remember(request, list(reversed(suggestions)))
+        return suggestions
+
+    def _compute_first(self, request: CompletionRequest) -> Suggestion | None:
+        made = self._compute_one(request, frozenset())
+        if made is None:
+            return None
+        self._remember(request, [made[0]])
+        return made[0]
+
+    def _compute_one(self, request: CompletionRequest, avoid: frozenset[int]) -> tuple[Suggestion, int | None] | None:
+        """Return a suggestion that begins with none of the tokens in `avoid`, and the token it begins with."""
         if not is_source_text(request.prefix, request.suffix):
             return None
-        how = (request.document, profile.name, request.max_quality_loss, request.max_tokens, request.multiline)
-        scope = "\0".join(map(str, how))
-        if known := self._cache.get(scope, request.prefix, request.suffix):
-            suggestion = self._from_cache(*known, started)
-        else:
-            try:
-                suggestion = self._compute(request, profile, started)
-            except Cancelled as cancelled:
-                self._record_cancelled(cancelled, profile)
-                return None
+        started = time.perf_counter()
+        profile = resolve_profile(request.profile, self.policy, request.max_quality_loss)
+        try:
+            suggestion, first = self._compute(request, profile, avoid, started)
+        except Cancelled as cancelled:
+            ran = Work(cancelled.work.layer_runs, cancelled.work.head_runs)
+            charge = self.attribution.end(ran, ran)
+            self.ledger.record(entry_of_cancelled(charge, self.model.layers, self.name, profile.name))
+            return None
+        self.ledger.record(entry_of(suggestion))
+        return suggestion, first
+
+    def _remember(self, request: CompletionRequest, suggestions: Sequence[Suggestion]) -> None:
+        """Keep suggestions in the cache, the best last: it is found first."""
+        profile = resolve_profile(request.profile, self.policy, request.max_quality_loss)
+        for suggestion in suggestions:
+            scope = scope_of(request, profile)
             self._cache.put(scope, request.prefix, request.suffix, suggestion.text, suggestion)
-        self._record(suggestion)
-        return suggestion
 
     def forget(self, document: str) -> None:
         """Drop what is kept of a document, once it is closed."""
         self._sessions.drop(document)
 
-    def _compute(self, request: CompletionRequest, profile: Profile, started: float) -> Suggestion:
+    def _compute(
+        self, request: CompletionRequest, profile: Profile, avoid: frozenset[int], started: float
+    ) -> tuple[Suggestion, int | None]:
         budget = min(PROMPT_TOKENS, self.model.backbone.shape.context_length - request.max_tokens)
-        prompt = self._healer.heal(fit_prompt(request.prefix, budget, self.tokenizer))
+        ids = prompt_with_other_files(request.prefix, request.other_files, budget, self.tokenizer)
+        prompt = self._healer.heal(ids)
         line_suffix = split_lines(request.suffix)[0]
         rules = stop_rules(request.prefix, line_suffix, request.multiline)
         prepared_ms = (time.perf_counter() - started) * 1000
-        generation, charge = self._generate(request, profile, prompt, rules)
+        generation, charge = self._generate(request, profile, prompt, rules, avoid)
         ids = [token.id for token in generation.tokens]
         text = self._new_text(prompt, ids)
         end = first_end(rules, text)
         fitted = fit(text if end is None else text[:end], request.prefix, request.suffix)
         depths = [token.exit_layer for token in generation.tokens]
-        return Suggestion(
+        suggestion = Suggestion(
             id=uuid.uuid4().hex,
             text=fitted.text,
             replaces=fitted.replaces,
@@ -117,9 +172,16 @@ class Completer:
             reused_tokens=generation.reused_rows,
             cached=False,
         )
+        first = next((id for count, id in enumerate(ids, start=1) if self._new_text(prompt, ids[:count])), None)
+        return suggestion, first
 
     def _generate(
-        self, request: CompletionRequest, profile: Profile, prompt: HealedPrompt, rules: Sequence[StopRule]
+        self,
+        request: CompletionRequest,
+        profile: Profile,
+        prompt: HealedPrompt,
+        rules: Sequence[StopRule],
+        avoid: frozenset[int],
     ) -> tuple[Generation, Charge]:
         decoding = Request(
             prompt=prompt.ids,
@@ -127,7 +189,7 @@ class Completer:
             policy=profile.make_policy(),
             verify=profile.verify,
             stop=lambda ids: self._ends(prompt, rules, ids),
-            allowed=lambda ids: self._healer.allowed(prompt.required, ids),
+            allowed=lambda ids: self._allowed(prompt, ids, avoid),
             cancelled=request.cancelled,
         )
         self.attribution.begin()
@@ -144,6 +206,15 @@ class Completer:
     def _ends(self, prompt: HealedPrompt, rules: Sequence[StopRule], ids: Sequence[int]) -> bool:
         """Say whether the text ends: by a rule, or by a special token, which no source code contains."""
         return ids[-1] in self.tokenizer.special_ids or first_end(rules, self._new_text(prompt, ids)) is not None
+
+    def _allowed(self, prompt: HealedPrompt, ids: Sequence[int], avoid: frozenset[int]) -> Tensor | None:
+        """Return the ids that may follow: what healing demands, and at the beginning nothing of `avoid`."""
+        allowed = self._healer.allowed(prompt.required, ids)
+        if not avoid or self._new_text(prompt, ids):
+            return allowed
+        candidates = torch.arange(len(self.tokenizer.token_bytes)) if allowed is None else allowed
+        others = candidates[~torch.isin(candidates, torch.tensor(sorted(avoid)))]
+        return others if len(others) else allowed
 
     def _new_text(self, prompt: HealedPrompt, ids: Sequence[int]) -> str:
         """Return what the ids say beyond the piece of the prompt that was taken back."""
@@ -174,44 +245,11 @@ class Completer:
             cached=True,
         )
 
-    def _record(self, suggestion: Suggestion) -> None:
-        self.ledger.record(
-            Entry(
-                completion_id=suggestion.id,
-                when=datetime.now(UTC),
-                joules=suggestion.charge.joules,
-                joules_full=suggestion.charge.joules_full,
-                source=suggestion.charge.source,
-                tokens=0 if suggestion.cached else suggestion.generated_tokens,
-                mean_exit_layer=suggestion.mean_exit_layer,
-                layers=suggestion.layers,
-                latency_ms=suggestion.timings_ms.total,
-                cached=suggestion.cached,
-                model=suggestion.model,
-                profile=suggestion.profile,
-            )
-        )
 
-    def _record_cancelled(self, cancelled: Cancelled, profile: Profile) -> None:
-        """Charge what a cancelled completion ran: nobody saw it, but the joules are gone."""
-        ran = Work(cancelled.work.layer_runs, cancelled.work.head_runs)
-        charge = self.attribution.end(ran, ran)
-        self.ledger.record(
-            Entry(
-                completion_id=uuid.uuid4().hex,
-                when=datetime.now(UTC),
-                joules=charge.joules,
-                joules_full=charge.joules_full,
-                source=charge.source,
-                tokens=0,
-                mean_exit_layer=None,
-                layers=self.model.layers,
-                latency_ms=0.0,
-                cached=False,
-                model=self.name,
-                profile=profile.name,
-            )
-        )
+def scope_of(request: CompletionRequest, profile: Profile) -> str:
+    """Name everything beside the text that a suggestion depends on."""
+    how = (request.document, profile.name, request.max_quality_loss, request.max_tokens, request.multiline)
+    return "\0".join(map(str, how))
 
 
 def is_source_text(prefix: str, suffix: str) -> bool:

@@ -1,6 +1,7 @@
 """From a bundle to a completer that is ready to work."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,11 +12,12 @@ from greencode_lsp.completion.suggestion import LoadOptions, Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_meters
 from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, Session, generate, load_runner
+from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
 from greencode_lsp.paths import cache_folder
-from greencode_lsp.policy import load_bundle_policy
+from greencode_lsp.policy import BundlePolicy, load_bundle_policy
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +35,16 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     if options.threads > 0:
         torch.set_num_threads(options.threads)
     report("loading", 0, 1)
-    runner = load_runner(folder, device, cache_folder() / "packed")
+    adapters = bundle.folder / ADAPTERS_FILE
+    runner = load_runner(folder, device, cache_folder() / "packed", adapters if adapters.is_file() else None)
     model = EarlyExitModel(runner, bundle.exits, load_heads(bundle, folder, runner))
+    policy = load_policy(bundle, runner)
     warm_up(model)
     tokenizer = CodeTokenizer.load(folder)
     meter = choose_meter(probe_meters(device))
     table = cost_table(
         bundle.name, model, meter, cache_folder() / "costs", lambda done, total: report("measuring energy", done, total)
     )
-    policy = load_bundle_policy(bundle.folder, bundle.exits, model.backbone.shape.hidden_size)
-    if policy.problem:
-        log.warning("%s", policy.problem)
     return Completer(bundle.name, model, tokenizer, Attribution(table, meter), open_ledger(), policy)
 
 
@@ -54,6 +55,14 @@ def load_heads(bundle: Bundle, folder: Path, runner: Runner) -> dict[int, ExitHe
         return {}
     heads = load_exits(path, runner.shape, weights_identity(folder), runner.device, runner.dtype)
     return matching_heads(heads, bundle.exits, path)
+
+
+def load_policy(bundle: Bundle, runner: Runner) -> BundlePolicy:
+    """Return what the bundle decides by, its network as the runner computes it; log what is wrong with it."""
+    policy = load_bundle_policy(bundle.folder, bundle.exits, runner.shape.hidden_size)
+    if policy.problem:
+        log.warning("%s", policy.problem)
+    return policy if policy.network is None else replace(policy, network=runner.scorer(policy.network))
 
 
 def warm_up(model: EarlyExitModel) -> None:

@@ -7,6 +7,7 @@ then keep everything it has computed (a cut that slides by a line invalidates al
 
 import zlib
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 from greencode_lsp.completion.lines import line_starts
 from greencode_lsp.completion.tokenizer import CodeTokenizer
@@ -19,6 +20,9 @@ CUT_EVERY_CHARACTERS = 512
 
 CHARACTERS_PER_TOKEN = 8
 """No source code needs more characters per token than this on average: bounds what is tokenised at all."""
+
+OTHER_FILES_SHARE = 4
+"""Other files get at most this part of a prompt, a quarter."""
 
 SEAM_TOKENS = 4
 """A text may tokenise into this many tokens more when it begins at a cut than as the end of a longer text."""
@@ -35,6 +39,19 @@ def fit_prompt(prefix: str, budget: int, tokenizer: CodeTokenizer) -> list[int]:
     last = oldest + offsets[max(len(ids) - budget // 2, 0)]
     cut = choose_cut(prefix, first, last)
     return ids[-budget:] if cut is None else tokenizer.encode(prefix[cut:])[-budget:]
+
+
+def prompt_with_other_files(prefix: str, pieces: Sequence[str], budget: int, tokenizer: CodeTokenizer) -> list[int]:
+    """Return what `fit_prompt` does, behind the last of `pieces` that fit into their share of the budget."""
+    begin = len(tokenizer.encode(""))
+    others: list[int] = []
+    for piece in reversed(pieces):
+        ids = tokenizer.encode(piece)[begin:]
+        if len(others) + len(ids) > budget // OTHER_FILES_SHARE:
+            break
+        others = [*ids, *others]
+    own = fit_prompt(prefix, budget - len(others), tokenizer)
+    return [*own[:begin], *others, *own[begin:]]
 
 
 def choose_cut(prefix: str, first: int, last: int) -> int | None:

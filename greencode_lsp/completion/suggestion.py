@@ -23,7 +23,8 @@ class CompletionRequest:
     """A place in a document, and how to continue there.
 
     `document` names the document among all that are open (only to keep their sessions apart), `prefix` and `suffix`
-    are all of its text before and behind the cursor. `multiline` is "auto", "always" or "never".
+    are all of its text before and behind the cursor. `other_files` are pieces of other files, the most telling last:
+    as many as fit stand in front of the prompt. `multiline` is "auto", "always" or "never".
     `max_quality_loss` is the share of full depth's right tokens that the profile `balanced` may lose; None leaves that
     to the bundle.
     """
@@ -31,6 +32,7 @@ class CompletionRequest:
     document: str
     prefix: str
     suffix: str = ""
+    other_files: tuple[str, ...] = ()
     profile: str = "auto"
     max_tokens: int = 48
     multiline: str = "auto"

@@ -17,7 +17,7 @@ PREFILL_CHUNK_ROWS = 256
 class Work:
     """What was run: `layer_runs[layers, rows]` and `head_runs[rows]` say how often."""
 
-    layer_runs: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    layer_runs: Mapping[tuple[float, int], int] = field(default_factory=dict)
     head_runs: Mapping[int, int] = field(default_factory=dict)
 
     def __add__(self, other: Work) -> Work:
@@ -35,7 +35,7 @@ def full_depth(layers: int, prompt_rows: int, new_tokens: int) -> Work:
     """
     steps = max(new_tokens - 1, 0)
     chunks, rest = divmod(prompt_rows, PREFILL_CHUNK_ROWS)
-    layer_runs: Counter[tuple[int, int]] = Counter()
+    layer_runs: Counter[tuple[float, int]] = Counter()
     layer_runs[layers, PREFILL_CHUNK_ROWS] += chunks
     layer_runs[layers, rest] += rest > 0
     layer_runs[layers, 1] += steps

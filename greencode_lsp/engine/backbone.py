@@ -6,6 +6,7 @@ All functions work on one sequence at a time: rows are neighbouring tokens of it
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -28,6 +29,9 @@ from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.families import family_of
 from greencode_lsp.engine.identity import weights_identity
 
+if TYPE_CHECKING:
+    from greencode_lsp.policy.learned import PolicyNetwork
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
     "relu": functional.relu,
@@ -40,10 +44,11 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class Rows:
     """What every layer needs to know about the rows it is given: made once per run, shared by its layers.
 
-    Shapes: cos and sin [rows, 1, rotary_size] (rotary only), mask [group * rows, end] additive (several rows only).
+    `where` are their positions, as a slice or as indices [rows]; they attend to positions before `end` as the mask lets
+    them. Shapes: cos and sin [rows, 1, rotary_size] (rotary only), mask [group * rows, end] additive (None hides none).
     """
 
-    start: int
+    where: slice | Tensor
     end: int
     rotary: tuple[Tensor, Tensor] | None
     mask: Tensor | None
@@ -96,7 +101,7 @@ class Backbone:
         rotary = None
         if isinstance(positions, RotaryTable):
             rotary = positions.cos[start:end, None], positions.sin[start:end, None]  # [rows, 1, rotary_size]
-        return Rows(start, end, rotary, self._causal_mask(start, count) if count > 1 else None)
+        return Rows(slice(start, end), end, rotary, self._causal_mask(start, count) if count > 1 else None)
 
     def new_cache(self, layers: int) -> Cache:
         """Return an empty cache for that many neighbouring layers."""
@@ -110,13 +115,22 @@ class Backbone:
         cache.reserve(start + len(hidden), start)
         rows = self.rows(start, len(hidden))
         for index, keys, values in zip(layers, cache.keys, cache.values, strict=True):
-            hidden = self._run_layer(self.weights.layers[index], hidden, rows, keys, values)
+            hidden = self.run_layer(self.weights.layers[index], hidden, rows, keys, values)
         return hidden
 
-    def _run_layer(self, layer: Layer, hidden: Tensor, rows: Rows, keys: Tensor, values: Tensor) -> Tensor:
+    def run_layer(self, layer: Layer, hidden: Tensor, rows: Rows, keys: Tensor, values: Tensor) -> Tensor:
+        """Run one layer on hidden [rows, hidden], with its keys and values [kv_heads, capacity, head_size]."""
         attended = hidden + self._attend(layer, normalise(self.shape, hidden, layer.attention_norm), rows, keys, values)
         mlp_reads = hidden if self.shape.parallel_residual else attended
         return attended + run_mlp(self.shape, layer, mlp_reads)
+
+    def all_finite(self, hidden: Tensor) -> bool:
+        """Say whether no number of hidden states is NaN or infinite."""
+        return bool(torch.isfinite(hidden).all())
+
+    def scorer(self, network: "PolicyNetwork") -> "PolicyNetwork":
+        """Return a policy's network as this runner computes it: as it is."""
+        return network
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""
@@ -142,8 +156,8 @@ class Backbone:
             queries, key = normalise(self.shape, queries, layer.query_norm), normalise(self.shape, key, layer.key_norm)
         if rows.rotary is not None:
             queries, key = rotate(queries, *rows.rotary), rotate(key, *rows.rotary)
-        keys[:, rows.start : rows.end] = key.transpose(0, 1)
-        values[:, rows.start : rows.end] = value.transpose(0, 1)
+        keys[:, rows.where] = key.transpose(0, 1)
+        values[:, rows.where] = value.transpose(0, 1)
         # The query heads that share a K/V head become further rows of it: grouped attention without copies of K/V.
         queries = queries.view(count, shape.kv_heads, self._group, shape.head_size).permute(1, 2, 0, 3)
         attended = functional.scaled_dot_product_attention(
@@ -165,6 +179,12 @@ class PlainReader:
 
     def __init__(self, backbone: Backbone, head: ExitHead | None) -> None:
         self._backbone, self._head = backbone, head
+
+    @property
+    def translator_bytes(self) -> int:
+        """Return how many bytes of weights an exit's translator reads before the head; 0 without one."""
+        translator = self._head and self._head.translator
+        return translator.mlp_in.weight.nbytes + translator.mlp_out.weight.nbytes if translator else 0
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden]."""

@@ -167,12 +167,17 @@ class _Decoding:
     def _reading(self, segment: int, hidden: Tensor) -> Reading:
         return Reading(segment, self.model.depth(segment), hidden[0], _Logits(lambda: self._read(segment, hidden)[0]))
 
+    def _note_reading(self, segment: int, rows: int) -> None:
+        self.work.head_runs[rows] += 1
+        if translator := self.model.translator_layers(segment):
+            self.work.layer_runs[translator, rows] += 1
+
     def _read(self, segment: int, hidden: Tensor) -> Tensor:
-        self.work.head_runs[len(hidden)] += 1
+        self._note_reading(segment, len(hidden))
         return self.model.read(segment, hidden)
 
     def _most_likely(self, segment: int, hidden: Tensor) -> list[int]:
-        self.work.head_runs[len(hidden)] += 1
+        self._note_reading(segment, len(hidden))
         ids: list[int] = self.model.most_likely(segment, hidden).tolist()
         return ids
 

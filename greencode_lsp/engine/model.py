@@ -45,6 +45,10 @@ class EarlyExitModel:
         """Return how many layers a row has done when it leaves this segment."""
         return self.segments[segment].stop
 
+    def translator_layers(self, segment: int) -> float:
+        """Return what reading behind this segment costs before the head, as a share of a layer, by bytes of weights."""
+        return self._readers[segment].translator_bytes / self.backbone.layer_bytes(0)
+
     def read(self, segment: int, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden] that leave this segment."""
         return self._readers[segment].logits(hidden)

@@ -25,9 +25,12 @@ class Token:
 
 @dataclass
 class Work:
-    """What was computed: how often so many layers ran on so many rows, and the head on so many rows."""
+    """What was computed: how often so many layers ran on so many rows, and the head on so many rows.
 
-    layer_runs: Counter[tuple[int, int]] = field(default_factory=Counter)
+    An exit's translator counts as the part of a layer that its weights would be.
+    """
+
+    layer_runs: Counter[tuple[float, int]] = field(default_factory=Counter)
     head_runs: Counter[int] = field(default_factory=Counter)
 
 

@@ -1,8 +1,8 @@
-"""What runs a backbone's layers: packed weights where this machine and the model allow it, plain PyTorch otherwise."""
+"""What runs a backbone's layers: CUDA graphs on a GPU, packed weights on a CPU that can, plain PyTorch otherwise."""
 
 import logging
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -11,14 +11,20 @@ from greencode_lsp.engine.architecture import Architecture
 from greencode_lsp.engine.backbone import load_backbone
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.exits import ExitHead
-from greencode_lsp.engine.packed import KernelUnavailableError, PackedBackbone, load_packed
-from greencode_lsp.engine.packed.backbone import packed
+from greencode_lsp.engine.packed import KernelUnavailableError, load_packed
+
+if TYPE_CHECKING:
+    from greencode_lsp.policy.learned import PolicyNetwork
 
 log = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
     """Reads hidden states [rows, hidden] behind one exit, or behind the last layer."""
+
+    @property
+    def translator_bytes(self) -> int:
+        """Return how many bytes of weights an exit's translator reads before the head; 0 without one."""
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return their logits [rows, vocabulary]."""
@@ -53,6 +59,12 @@ class Runner(Protocol):
     def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache) -> Tensor:
         """Run layers (0-based) on hidden [rows, hidden] at positions from `start`; return what they make of them."""
 
+    def all_finite(self, hidden: Tensor) -> bool:
+        """Say whether no number of hidden states is NaN or infinite; cheapest for what `run_layers` returned last."""
+
+    def scorer(self, network: "PolicyNetwork") -> "PolicyNetwork":
+        """Return a policy's network as this runner computes it best. A runner serves one network at a time."""
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""
 
@@ -70,14 +82,14 @@ def load_runner(folder: Path, device: str, store: Path, adapters: Path | None = 
     """Load a model folder for a device, with packed weights kept in `store`; raise `EngineError` in one line.
 
     On a CPU without the kernel's instructions, or for a model it does not run, bfloat16 is used where the CPU
-    multiplies it, float32 otherwise. `adapters` is a file of changes to the layers; with one, weights are packed anew.
+    multiplies it, float32 otherwise. `adapters` is a file of changes to the layers.
     """
     if device != "cpu":
-        return load_backbone(folder, device, torch.bfloat16, adapters)
+        from greencode_lsp.engine.cuda import CudaRunner
+
+        return CudaRunner(load_backbone(folder, device, torch.bfloat16, adapters))
     try:
-        if adapters is None:
-            return load_packed(folder, store)
-        return PackedBackbone(*packed(load_backbone(folder, adapters=adapters)))
+        return load_packed(folder, store, adapters)
     except KernelUnavailableError as error:
         log.info("%s", error)
     dtype = torch.bfloat16 if multiplies_bfloat16() else torch.float32

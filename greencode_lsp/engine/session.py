@@ -80,7 +80,7 @@ class Session:
             hidden = segment.queue[:CHUNK_ROWS]
             before_chunk(len(hidden))
             hidden = backbone.run_layers(self.model.segments[index], hidden, segment.length, segment.cache)
-            if not bool(torch.isfinite(hidden).all()):
+            if not backbone.all_finite(hidden):
                 raise NumericalError(f"a hidden state after layer {self.model.depth(index)} is NaN or infinite")
             segment.length += len(hidden)
             segment.queue = segment.queue[len(hidden) :]

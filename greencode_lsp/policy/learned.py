@@ -71,7 +71,8 @@ class PolicyNetwork:
     def scores(self, exit_index: int, hidden: Tensor) -> tuple[float, float]:
         """Return the scores for exiting and for giving up of a state [hidden] behind an exit."""
         if hidden.device.type != "cpu":
-            return self._scores_on_device(exit_index, hidden)
+            exit_score, stop_score = self.scores_on_device(exit_index, hidden).tolist()
+            return exit_score, stop_score
         state = hidden.float().numpy()
         weight, bias, mid_weight, mid_bias, out_weight, out_bias = self._exits[exit_index]
         first, second = self._first, self._second
@@ -86,7 +87,8 @@ class PolicyNetwork:
         out = out_weight.dot(second)
         return float(out[0] + out_bias[0]), float(out[1] + out_bias[1])
 
-    def _scores_on_device(self, exit_index: int, hidden: Tensor) -> tuple[float, float]:
+    def scores_on_device(self, exit_index: int, hidden: Tensor) -> Tensor:
+        """Return both scores of a state [hidden] as a tensor [2] where the state is, without waiting for them."""
         import torch
 
         exits = self._on_device.get(hidden.device)
@@ -99,8 +101,7 @@ class PolicyNetwork:
         if self.file.inputs == "rms":
             first = first * (state.square().mean() + SMALLEST_SQUARE).rsqrt()
         second = torch.tanh(mid_bias + mid_weight @ torch.tanh(first + bias))
-        exit_score, stop_score = (out_bias + out_weight @ second).tolist()
-        return exit_score, stop_score
+        return out_bias + out_weight @ second
 
 
 class LearnedPolicy:

@@ -14,8 +14,10 @@ from greencode_lsp.completion.profiles import ProfileError
 from greencode_lsp.completion.suggestion import Suggestion
 from greencode_lsp.energy import grid_factor
 from greencode_lsp.server import payloads
-from greencode_lsp.server.assistant import Assistant, Place
+from greencode_lsp.server.assistant import Assistant
 from greencode_lsp.server.documents import Document, Documents
+from greencode_lsp.server.items import DID_ACCEPT, completion_id, inline_item, menu_item
+from greencode_lsp.server.place import Place
 from greencode_lsp.server.protocol import AnsweringProtocol
 from greencode_lsp.server.settings import Reading, Settings, read_settings
 from greencode_lsp.server.watchdog import watch_process
@@ -24,7 +26,6 @@ log = logging.getLogger(__name__)
 
 DID_SHOW = "textDocument/didShowCompletion"
 DID_PARTIALLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
-DID_ACCEPT = "greencode.didAccept"
 
 NOTEBOOKS = types.NotebookDocumentSyncOptions(
     notebook_selector=[
@@ -130,30 +131,30 @@ class GreencodeServer(LanguageServer):
 
     # Places
 
-    def place(self, document: Document, position: types.Position) -> Place:
-        """Return the text around a position."""
-        offset = document.offset_at_position(position)
-        text = document.source
-        return Place(document.uri, document.language_id or "", text[:offset], text[offset:])
-
-
-def inline_item(document: Document, position: types.Position, suggestion: Suggestion) -> types.InlineCompletionItem:
-    """Turn a suggestion into what LSP calls an inline completion."""
-    offset = document.offset_at_position(position)
-    replaced = document.source[offset : offset + suggestion.replaces]
-    return types.InlineCompletionItem(
-        insert_text=suggestion.text,
-        range=types.Range(position, document.position_after(position, replaced)),
-        command=types.Command(title="greencode: accepted", command=DID_ACCEPT, arguments=[suggestion.id]),
-    )
-
-
-def completion_id(item: Any) -> str:
-    """Return the id in an item's command; raise `ValueError` where there is none."""
-    arguments = getattr(getattr(item, "command", None), "arguments", None)
-    if not arguments or not isinstance(arguments[0], str):
-        raise ValueError("the item has no command with a completion id")
-    return arguments[0]
+    def place(
+        self,
+        document: Document,
+        position: types.Position,
+        automatic: bool = False,
+        selected: types.SelectedCompletionInfo | None = None,
+    ) -> Place:
+        """Return the text around a position, as it will be once the selected entry of the editor's menu is taken."""
+        offset, text = document.offset_at_position(position), document.source
+        prefix, suffix = text[:offset], text[offset:]
+        if selected is not None:
+            prefix = text[: document.offset_at_position(selected.range.start)] + selected.text
+            suffix = text[document.offset_at_position(selected.range.end) :]
+        above = self.documents.cells_above(document.uri)
+        notebook = self.documents.get_notebook_document(cell_uri=document.uri)
+        return Place(
+            document.uri if notebook is None else notebook.uri,
+            document.language_id or "",
+            (above or "") + prefix,
+            suffix,
+            path=document.path or document.uri,
+            after_deletion=document.after_deletion,
+            only_moved=automatic and document.moved_since_asked(offset),
+        )
 
 
 def create_server(when_client_gone: Callable[[], None]) -> GreencodeServer:
@@ -192,6 +193,24 @@ def add_lifecycle(server: GreencodeServer) -> None:
             section = params.settings.get("greencode", params.settings)
         ls.apply(read_settings(section, ls.initial.settings))
 
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    def opened(ls: GreencodeServer, params: types.DidOpenTextDocumentParams) -> None:
+        document = ls.documents.open_document(params.text_document.uri)
+        if document is not None:
+            ls.assistant.opened(ls.place(document, types.Position(0, 0)))
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    def changed(ls: GreencodeServer, params: types.DidChangeTextDocumentParams) -> None:
+        ls.assistant.typed()
+
+    @server.feature(types.NOTEBOOK_DOCUMENT_DID_CHANGE)
+    def notebook_changed(ls: GreencodeServer, params: types.DidChangeNotebookDocumentParams) -> None:
+        ls.assistant.typed()
+
+    @server.feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE)
+    def notebook_closed(ls: GreencodeServer, params: types.DidCloseNotebookDocumentParams) -> None:
+        ls.assistant.close_document(params.notebook_document.uri)
+
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def closed(ls: GreencodeServer, params: types.DidCloseTextDocumentParams) -> None:
         ls.assistant.close_document(params.text_document.uri)
@@ -210,10 +229,13 @@ def add_completion(server: GreencodeServer) -> None:
             return types.InlineCompletionList(items=[])
         version = document.version
         automatic = params.context.trigger_kind != types.InlineCompletionTriggerKind.Invoked
-        suggestion = await ls.assistant.suggest(ls.place(document, params.position), automatic)
-        if suggestion is None or not suggestion.text or document.version != version:
+        selected = params.context.selected_completion_info
+        place = ls.place(document, params.position, automatic, selected)
+        suggestions = await ls.assistant.suggest(place, automatic)
+        if document.version != version:
             return types.InlineCompletionList(items=[])
-        return types.InlineCompletionList(items=[inline_item(document, params.position, suggestion)])
+        shown = [suggestion for suggestion in suggestions if suggestion.text]
+        return types.InlineCompletionList([inline_item(document, params.position, one, selected) for one in shown])
 
     @server.feature(DID_SHOW)
     def did_show(ls: GreencodeServer, params: Any) -> None:
@@ -237,24 +259,10 @@ def add_completion_menu(server: GreencodeServer) -> None:
         if document is None:
             return empty
         invoked = params.context is None or params.context.trigger_kind == types.CompletionTriggerKind.Invoked
-        suggestion = await ls.assistant.suggest(ls.place(document, params.position), automatic=not invoked)
-        if suggestion is None or not suggestion.text:
-            return empty
-        item = inline_item(document, params.position, suggestion)
-        assert item.range is not None
-        return types.CompletionList(
-            is_incomplete=True,
-            items=[
-                types.CompletionItem(
-                    label=suggestion.text.strip().splitlines()[0],
-                    kind=types.CompletionItemKind.Text,
-                    detail="greencode",
-                    documentation=suggestion.text,
-                    text_edit=types.TextEdit(item.range, suggestion.text),
-                    command=item.command,
-                )
-            ],
-        )
+        place = ls.place(document, params.position, automatic=not invoked)
+        suggestions = await ls.assistant.suggest(place, automatic=not invoked)
+        shown = [menu_item(document, params.position, suggestion) for suggestion in suggestions if suggestion.text]
+        return types.CompletionList(is_incomplete=True, items=shown)
 
 
 def add_commands(server: GreencodeServer) -> None:

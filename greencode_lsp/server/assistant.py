@@ -11,17 +11,20 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from greencode_lsp.completion.other_files import OtherFiles, head_of, piece_at
 from greencode_lsp.completion.profiles import ProfileError, resolve_profile
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, Suggestion
 from greencode_lsp.errors import UserError
 from greencode_lsp.policy import BundlePolicy
+from greencode_lsp.server.model_thread import call_on, examine, load, load_options
 from greencode_lsp.server.payloads import Kind
+from greencode_lsp.server.place import Place
 from greencode_lsp.server.power import on_battery
+from greencode_lsp.server.rhythm import Rhythm
+from greencode_lsp.server.rules import ALWAYS, WHILE_TYPING, objection
 from greencode_lsp.server.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,16 +48,6 @@ class Listener(Protocol):
         """Tell the user how far loading is; `stage` "" means it has ended."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """A cursor in a document, with all the text around it."""
-
-    document: str
-    language: str
-    prefix: str
-    suffix: str
-
-
 class Assistant:
     """The server's one model and all that goes on around it."""
 
@@ -65,7 +58,10 @@ class Assistant:
         self._model_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="greencode-model")
         self._configured = asyncio.Event()
         self._loading: asyncio.Task[Completer | None] | None = None
-        self._running: dict[str, asyncio.Task[Suggestion | None]] = {}
+        self._running: dict[str, asyncio.Task[list[Suggestion]]] = {}
+        self._rhythm = Rhythm()
+        self._other_files = OtherFiles()
+        self._last_place: Place | None = None
         self._stops: set[threading.Event] = set()
         self._accepted_lengths: OrderedDict[str, int] = OrderedDict()
         self._paused_until: float | None = None
@@ -147,13 +143,14 @@ class Assistant:
 
     # Completing
 
-    async def suggest(self, place: Place, automatic: bool) -> Suggestion | None:
-        """Return a suggestion; None when there is none, or when a newer request for the document came in between.
+    async def suggest(self, place: Place, automatic: bool) -> list[Suggestion]:
+        """Return suggestions, the best first; none when a newer request for the document came in between.
 
         Cancelling this coroutine stops the computation.
         """
-        if not self._wanted(place):
-            return None
+        await self._configured.wait()
+        if self.paused or objection(ALWAYS, place, self.settings):
+            return []
         if (previous := self._running.get(place.document)) is not None:
             previous.cancel()
         task = asyncio.ensure_future(self._suggest(place, automatic))
@@ -163,37 +160,59 @@ class Assistant:
         except asyncio.CancelledError:
             if (current := asyncio.current_task()) is not None and current.cancelling():
                 raise
-            return None  # superseded
+            return []  # superseded
         finally:
             if self._running.get(place.document) is task:
                 del self._running[place.document]
 
-    async def _suggest(self, place: Place, automatic: bool) -> Suggestion | None:
-        if automatic:
-            await asyncio.sleep(self.settings.debounce_ms / 1000)
-        completer = await self.completer()
-        if completer is None:
-            return None
-        suggestion = await self._compute(completer, place)
-        if suggestion is not None:
+    async def _suggest(self, place: Place, automatic: bool) -> list[Suggestion]:
+        """Find suggestions: in the cache at once; by computing where nothing objects and no other key comes."""
+        stop = threading.Event()
+        request = self._request(place, stop)
+        alternatives = 1 if automatic else self.settings.alternatives
+        suggestions = await self._recall(request) if alternatives == 1 else []
+        if not suggestions:
+            if automatic and objection(WHILE_TYPING, place, self.settings):
+                return []
+            if automatic:
+                await asyncio.sleep(self._debounce_seconds(place))
+            completer = await self.completer()
+            if completer is None:
+                return []
+            suggestions = await self._compute(completer, request, alternatives, stop)
+        for suggestion in reversed(suggestions):
             self._remember(suggestion)
             self._listener.completed(place.document, suggestion)
-        return suggestion
+        return suggestions
 
-    async def _compute(self, completer: Completer, place: Place) -> Suggestion | None:
-        stop = threading.Event()
-        request = CompletionRequest(
+    def _request(self, place: Place, stop: threading.Event) -> CompletionRequest:
+        return CompletionRequest(
             document=place.document,
             prefix=place.prefix,
             suffix=place.suffix,
-            profile=self.profile,
+            other_files=self._seen_from(place),
+            profile=self._profile_now(),
             max_tokens=self.settings.max_tokens,
             multiline=self.settings.multiline,
             max_quality_loss=self.settings.max_quality_loss / 100,
             cancelled=stop.is_set,
         )
+
+    async def _recall(self, request: CompletionRequest) -> list[Suggestion]:
+        """Look into the cache, without waiting for a model that is still loading."""
+        if (completer := self.loaded) is None:
+            return []
+        try:
+            known = await asyncio.wrap_future(self._model_thread.submit(completer.recall, request))
+        except UserError:
+            return []  # computing will say what is wrong
+        return [known] if known is not None else []
+
+    async def _compute(
+        self, completer: Completer, request: CompletionRequest, alternatives: int, stop: threading.Event
+    ) -> list[Suggestion]:
         loop = asyncio.get_running_loop()
-        computing = self._model_thread.submit(completer.complete, request)
+        computing = self._model_thread.submit(completer.complete_several, request, alternatives)
         self._stops.add(stop)
         self._announce()
 
@@ -203,25 +222,55 @@ class Assistant:
 
         computing.add_done_callback(lambda done: call_on(loop, computed, done))
         try:
-            suggestion = await asyncio.wrap_future(computing)
+            suggestions = await asyncio.wrap_future(computing)
         except UserError as error:
             self._problem = ("warning", str(error))
             log.warning("a completion failed: %s", error)
-            return None
+            return []
         finally:
             stop.set()
-        return suggestion
+        if suggestions:
+            self._rhythm.answered(suggestions[0].timings_ms.total / 1000)
+        return suggestions
 
-    def _wanted(self, place: Place) -> bool:
-        languages = self.settings.languages
-        if languages and place.language not in languages:
-            return False
-        return not self.paused
+    def _debounce_seconds(self, place: Place) -> float:
+        fixed = self.settings.debounce_ms
+        return self._rhythm.wait_seconds(place.prefix) if isinstance(fixed, str) else fixed / 1000
+
+    def _profile_now(self) -> str:
+        """Return the profile to decode by: on battery, auto is eco where the bundle can do that."""
+        completer = self.loaded
+        if self.profile != "auto" or completer is None or not on_battery():
+            return self.profile
+        try:
+            return resolve_profile("eco", completer.policy).name
+        except ProfileError:
+            return self.profile
+
+    # What a person does beside asking
+
+    def typed(self) -> None:
+        """Note that a document has changed."""
+        self._rhythm.typed()
+
+    def opened(self, place: Place) -> None:
+        """Note that a document has been opened: its beginning may be of use elsewhere."""
+        self._other_files.add(head_of(place.document, place.language, place.path, place.prefix + place.suffix))
+
+    def _seen_from(self, place: Place) -> tuple[str, ...]:
+        """Return pieces of other files; where the person last was in another one becomes such a piece."""
+        last, self._last_place = self._last_place, place
+        if last is not None and last.document != place.document:
+            self._other_files.add(piece_at(last.document, last.language, last.path, last.prefix, last.suffix))
+        if not self.settings.other_files:
+            return ()
+        return self._other_files.seen_from(place.document, place.language, place.path)
 
     def close_document(self, document: str) -> None:
         """Stop computing for a document and forget it."""
         if (task := self._running.get(document)) is not None:
             task.cancel()
+        self._other_files.forget(document)
         if (completer := self.loaded) is not None:
             self._model_thread.submit(completer.forget, document)
 
@@ -287,28 +336,3 @@ class Assistant:
             self._listener.status_changed("normal", busy, f"loading {self.settings.model}")
         else:
             self._listener.status_changed("normal", busy, f"{self.settings.model}, profile {self.profile}")
-
-
-def load(options: LoadOptions, report: Callable[[str, int, int], None]) -> Completer:
-    """Load a completer, on the model thread."""
-    from greencode_lsp.completion.loading import load_completer
-
-    return load_completer(options, report)
-
-
-def examine(options: LoadOptions, completer: Completer | None) -> dict[str, Any]:
-    """Run the doctor, on the model thread."""
-    from greencode_lsp.doctor import examine, report
-
-    return report(examine(options, completer))
-
-
-def load_options(settings: Settings) -> LoadOptions:
-    """Return the part of the settings that decides what is loaded."""
-    return LoadOptions(settings.model, settings.device, settings.threads)
-
-
-def call_on(loop: asyncio.AbstractEventLoop, function: Callable[[object], None], argument: object) -> None:
-    """Call a function on the event loop from another thread, unless that has ended."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(function, argument)

@@ -38,6 +38,24 @@ class Document(TextDocument):
     def _units(self) -> UnitCount:
         return UNITS[self._position_codec.encoding or types.PositionEncodingKind.Utf16]
 
+    after_deletion = False
+    """Whether the last change only took text away."""
+
+    asked: tuple[int | None, int] | None = None
+    """Version and offset when an editor last asked by itself."""
+
+    def apply_change(self, change: types.TextDocumentContentChangeEvent) -> None:
+        """Take a change of the text."""
+        before = len(self.source)
+        super().apply_change(change)
+        partial = isinstance(change, types.TextDocumentContentChangePartial)
+        self.after_deletion = len(self.source) < before and not (partial and change.text)
+
+    def moved_since_asked(self, offset: int) -> bool:
+        """Say whether the text is that of the last time asked, but the place is another; note this time."""
+        last, self.asked = self.asked, (self.version, offset)
+        return last is not None and last[0] == self.version and last[1] != offset
+
     def _apply_incremental_change(self, change: types.TextDocumentContentChangePartial) -> None:
         text = self.source
         start, end = self.offset_at_position(change.range.start), self.offset_at_position(change.range.end)
@@ -64,6 +82,20 @@ class Documents(Workspace):
             sync_kind=self._sync_kind,
             position_codec=self._position_codec,
         )
+
+    def cells_above(self, cell: str) -> str | None:
+        """Return the code of a notebook's cells above one of them, and None where that is no cell."""
+        notebook = self.get_notebook_document(cell_uri=cell)
+        if notebook is None:
+            return None
+        above: list[str] = []
+        for other in notebook.cells:
+            if unquote(other.document) == unquote(cell):
+                break
+            document = self.open_document(other.document)
+            if other.kind is types.NotebookCellKind.Code and document is not None and document.source.strip():
+                above.append(document.source.rstrip("\r\n") + "\n\n")
+        return "".join(above)
 
     def open_document(self, uri: str) -> Document | None:
         """Return a document the client has open, never one read from disk."""

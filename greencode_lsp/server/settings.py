@@ -17,9 +17,13 @@ class Settings:
     profile: str = "auto"
     max_quality_loss: float = 1.0
     max_tokens: int = 48
-    debounce_ms: int = 120
+    debounce_ms: int | str = "auto"
+    automatic: bool = True
     multiline: str = "auto"
     languages: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    other_files: bool = True
+    alternatives: int = 3
     device: str = "auto"
     threads: int = 0
     grid_factor: str | float = "world"
@@ -104,6 +108,11 @@ def whole(low: int, high: int) -> Callable[[Any], int]:
     return check
 
 
+def either(word: str, check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Accept a word, or what another check accepts."""
+    return lambda value: word if value == word else check(value)
+
+
 def one_of(*choices: str) -> Callable[[Any], str]:
     """Accept one of some words."""
 
@@ -115,11 +124,15 @@ def one_of(*choices: str) -> Callable[[Any], str]:
     return check
 
 
-def names(value: Any) -> tuple[str, ...]:
-    """Accept a list of texts."""
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-        raise TypeError(f"expected a list of language ids, got {value!r}")
-    return tuple(value)
+def names(of: str) -> Callable[[Any], tuple[str, ...]]:
+    """Accept a list of texts, called `of` where it is none."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+            raise TypeError(f"expected a list of {of}, got {value!r}")
+        return tuple(value)
+
+    return check
 
 
 def factor(value: Any) -> str | float:
@@ -135,9 +148,13 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "profile": one_of(*PROFILES),
     "max_quality_loss": number(0.1, 20),
     "max_tokens": whole(1, 256),
-    "debounce_ms": whole(0, 5000),
+    "debounce_ms": either("auto", whole(0, 5000)),
+    "automatic": truth,
     "multiline": one_of("auto", "always", "never"),
-    "languages": names,
+    "languages": names("language ids"),
+    "exclude": names("patterns"),
+    "other_files": truth,
+    "alternatives": whole(1, 5),
     "device": one_of("auto", "cpu", "cuda"),
     "threads": whole(0, 512),
     "grid_factor": factor,

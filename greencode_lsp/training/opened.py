@@ -1,17 +1,20 @@
 """A model with its exits, ready to be run over a corpus."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from greencode_lsp.engine import Runner, load_runner
+from greencode_lsp.engine import EarlyExitModel, Runner, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.paths import cache_folder
+from greencode_lsp.policy import Policy
 from greencode_lsp.training.exits.recipe import check_exits
 from greencode_lsp.training.material import Material, fetch_material, open_corpus, split_windows
 from greencode_lsp.training.progress import Report
 from greencode_lsp.training.traces.texts import Choice, Window
+from greencode_lsp.training.traces.written import written_windows
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,13 @@ class OpenedModel:
     def windows(self, corpus: Path, split: str, choice: Choice) -> list[Window]:
         """Return windows of a corpus' split; raise `UserError` when the corpus is not this model's."""
         return split_windows(open_corpus(corpus, self.material), split, choice)
+
+    def written(
+        self, windows: Sequence[Window], make_policy: Callable[[], Policy], new_tokens: int, report: Report
+    ) -> list[Window]:
+        """Return what a policy writes after each window."""
+        model = EarlyExitModel(self.runner, self.exits, self.heads)
+        return written_windows(model, make_policy, windows, self.material.lead, new_tokens, report)
 
     def packages(self, corpus: Path) -> tuple[str, ...]:
         """Return the names of a corpus' packages, in its order."""

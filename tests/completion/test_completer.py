@@ -47,7 +47,7 @@ def test_the_tokens_make_up_the_text(completer):
     for place in (STACK, STACK + "len(self.it", "def mean(values):\n    "):
         suggestion = completer.complete(CompletionRequest("tokens", place, profile="exact", max_tokens=24))
         assert "".join(token.text for token in suggestion.tokens) == suggestion.text
-        assert {token.exit_layer for token in suggestion.tokens} <= {6, 12, 18, 24, 30}
+        assert {token.exit_layer for token in suggestion.tokens} <= {*completer.exits, 30}
 
 
 def test_full_depth_costs_what_full_depth_costs(completer):
@@ -55,6 +55,16 @@ def test_full_depth_costs_what_full_depth_costs(completer):
     assert suggestion.charge.joules == pytest.approx(suggestion.charge.joules_full)
     assert suggestion.charge.joules > 0
     assert suggestion.mean_exit_layer == 30
+
+
+def test_eco_reads_tokens_at_different_depths_and_costs_less(completer):
+    places = (STACK, "import os\n\n\ndef list_files(path):\n    ", "for i in range(", "public class Main {\n    ")
+    asked = [CompletionRequest(f"eco {place}", place, profile="eco", max_tokens=24) for place in places]
+    found = [suggestion for one in asked if (suggestion := completer.complete(one))]
+    depths = {token.exit_layer for suggestion in found for token in suggestion.tokens}
+    assert depths <= {*completer.exits, 30}
+    assert len(depths) > 2
+    assert sum(one.charge.joules for one in found) < sum(one.charge.joules_full for one in found)
 
 
 def test_a_cached_answer_costs_nothing_and_types_through(completer):
@@ -99,12 +109,6 @@ def test_what_is_no_source_code_gets_no_suggestion(completer, prefix, suffix):
 @pytest.mark.parametrize("text", ["s = '\ud83d", "x = '🙂🙂", "\ufeffx = ", "a\x0cb = ", "ключ = 'я"])
 def test_odd_characters_do_no_harm(completer, text):
     assert completer.complete(CompletionRequest("odd", text, max_tokens=6)) is not None
-
-
-@pytest.mark.parametrize("profile", ["balanced", "eco"])
-def test_a_profile_without_calibration_is_refused(completer, profile):
-    with pytest.raises(ProfileError, match="calibrated policy"):
-        completer.complete(CompletionRequest("profile", STACK, profile=profile))
 
 
 def test_an_unknown_profile_or_model_or_device_names_the_choices(completer):

@@ -26,6 +26,9 @@ PYTHON = '''class Stack:
         """Say whether there are no items."""
         return '''
 
+OPTIONS = {"debounceMs": 0, "maxTokens": 16, "alternatives": 1, "otherFiles": False}
+"""One suggestion at once, whatever other tests have opened in the same server."""
+
 _numbers = itertools.count()
 
 
@@ -68,7 +71,7 @@ class Editor:
             types.InitializeParams(
                 process_id=os.getpid(),
                 capabilities=capabilities(*encodings),
-                initialization_options=options or {"debounceMs": 0, "maxTokens": 16},
+                initialization_options=options or OPTIONS,
             )
         )
         return result
@@ -84,18 +87,39 @@ class Editor:
         return uri
 
     async def suggest(
-        self, uri: str, line: int, character: int, invoked: bool = True
+        self,
+        uri: str,
+        line: int,
+        character: int,
+        invoked: bool = True,
+        selected: types.SelectedCompletionInfo | None = None,
     ) -> list[types.InlineCompletionItem]:
-        answer = await self.client.text_document_inline_completion_async(place(uri, line, character, invoked))
+        params = place(uri, line, character, invoked, selected)
+        answer = await self.client.text_document_inline_completion_async(params)
         return list(answer.items)
 
+    def change(self, uri: str, version: int, begin: tuple[int, int], end: tuple[int, int], text: str) -> None:
+        where = types.Range(types.Position(*begin), types.Position(*end))
+        self.client.text_document_did_change(
+            types.DidChangeTextDocumentParams(
+                types.VersionedTextDocumentIdentifier(version, uri),
+                [types.TextDocumentContentChangePartial(where, text)],
+            )
+        )
 
-def place(uri: str, line: int, character: int, invoked: bool = True) -> types.InlineCompletionParams:
+
+def place(
+    uri: str,
+    line: int,
+    character: int,
+    invoked: bool = True,
+    selected: types.SelectedCompletionInfo | None = None,
+) -> types.InlineCompletionParams:
     kind = types.InlineCompletionTriggerKind.Invoked if invoked else types.InlineCompletionTriggerKind.Automatic
     return types.InlineCompletionParams(
         text_document=types.TextDocumentIdentifier(uri),
         position=types.Position(line, character),
-        context=types.InlineCompletionContext(trigger_kind=kind),
+        context=types.InlineCompletionContext(trigger_kind=kind, selected_completion_info=selected),
     )
 
 
@@ -138,3 +162,10 @@ async def editor(default_bundle_folder: Path, tmp_path_factory: pytest.TempPathF
         await editor.until_ready()
         yield editor
         await editor.client.shutdown_session()
+
+
+async def run(editor: Editor, command: str, *arguments: Any) -> Any:
+    answer = await editor.client.workspace_execute_command_async(
+        types.ExecuteCommandParams(f"greencode.{command}", list(arguments) or None)
+    )
+    return plain(answer)

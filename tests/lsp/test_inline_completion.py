@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from lsprotocol import types
 
-from tests.lsp.conftest import PYTHON, Editor, place, plain, until
+from tests.lsp.conftest import PYTHON, Editor, place, plain, run, until
 
 END = (9, 15)
 
@@ -34,8 +34,10 @@ async def test_the_range_covers_what_the_suggestion_writes_again(editor: Editor)
 
 async def test_energy_follows_every_completion_with_numbers_that_agree(editor: Editor) -> None:
     uri = editor.open(PYTHON + "self.")
+    await run(editor, "setProfile", "full")
     editor.energy.clear()
     (item,) = await editor.suggest(uri, 9, 20)
+    await run(editor, "setProfile", "auto")
     await until(lambda: editor.energy, "the energy of the completion arrives")
     (energy,) = editor.energy
     assert energy["completionId"] == item.command.arguments[0]

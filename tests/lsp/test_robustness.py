@@ -81,7 +81,7 @@ async def test_a_damaged_model_is_said(tmp_path: Path, default_bundle_folder: Pa
 
 async def test_an_unusable_profile_is_said_and_replaced(default_bundle_folder: Path, tmp_path: Path) -> None:
     async with running_editor(tmp_path) as editor:
-        await editor.start(options={"profile": "eco", "debounceMs": 0})
+        await editor.start(options={"model": str(default_bundle_folder), "profile": "eco", "debounceMs": 0})
         await until(lambda: editor.status and editor.status[-1]["kind"] == "warning", "the warning is announced")
         assert "eco" in editor.status[-1]["message"]
         assert await editor.suggest(editor.open(PYTHON), 9, 15)

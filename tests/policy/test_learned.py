@@ -44,7 +44,7 @@ def test_every_exit_is_scored_by_its_own_network(tmp_path, inputs, dtype):
 def test_a_state_on_another_device_is_scored_there(tmp_path):
     network = load_network(write_policy_file(tmp_path, EXITS), EXITS, HIDDEN)
     state = torch.randn(HIDDEN, generator=torch.Generator().manual_seed(2))
-    assert network._scores_on_device(2, state) == pytest.approx(network.scores(2, state), abs=1e-5)
+    assert network.scores_on_device(2, state).tolist() == pytest.approx(network.scores(2, state), abs=1e-5)
 
 
 def test_scores_leave_a_state_as_it_was(tmp_path):

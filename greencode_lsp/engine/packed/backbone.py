@@ -6,6 +6,7 @@ drafts, warm sessions, chunked prompts) hold exactly here and not only up to rou
 
 import ctypes
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,6 +22,9 @@ from greencode_lsp.engine.packed.store import PackedStore
 from greencode_lsp.engine.packed.structures import CLayer, CShape, counts, describe_layer, pointer
 from greencode_lsp.engine.packed.weights import PackedLayer, PackedLinear, PackedWeights
 from greencode_lsp.engine.packed.workspace import Workspace
+
+if TYPE_CHECKING:
+    from greencode_lsp.policy.learned import PolicyNetwork
 
 FAMILIES = ("llama", "mistral", "opt", "qwen2")
 """Families whose layers the kernel computes."""
@@ -104,6 +108,14 @@ class PackedBackbone:
         )
         return hidden
 
+    def all_finite(self, hidden: Tensor) -> bool:
+        """Say whether no number of hidden states is NaN or infinite."""
+        return bool(torch.isfinite(hidden).all())
+
+    def scorer(self, network: "PolicyNetwork") -> "PolicyNetwork":
+        """Return a policy's network as this runner computes it: as it is."""
+        return network
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""
         return self.reader().logits(hidden)
@@ -124,16 +136,16 @@ class PackedBackbone:
         return head.weight.byte_count
 
 
-def load_packed(folder: Path, store: Path) -> PackedBackbone:
-    """Load a model folder for the packed runner, from `store` where it was packed before.
+def load_packed(folder: Path, store: Path, adapters: Path | None = None) -> PackedBackbone:
+    """Load a model folder for the packed runner, from `store` where it was packed before, with the same adapters.
 
     Raises `KernelUnavailableError` where this machine or this model cannot run it, `EngineError` for a broken folder.
     """
     load_library()
-    kept = PackedStore(store, folder)
+    kept = PackedStore(store, folder, adapters)
     loaded = kept.load()
     if loaded is None:
-        loaded = packed(load_backbone(folder))
+        loaded = packed(load_backbone(folder, adapters=adapters))
         kept.save(*loaded)
     return PackedBackbone(*loaded)
 

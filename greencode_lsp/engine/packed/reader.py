@@ -33,6 +33,7 @@ class PackedReader:
         self._vocabulary, self._outputs = architecture.vocabulary_size, weights.head.weight.outputs
         norm = weights.final_norm if head is None else in_floats(head.norm)
         translator = None if head is None or head.translator is None else head.translator
+        self.translator_bytes = 0
         self._kept: list[object] = [weights, norm]  # what C structures point at must live as long as they do
         self._reader = CReader(
             ctypes.pointer(shape),
@@ -77,6 +78,7 @@ class PackedReader:
             raise EngineError(f"a translator is {width} wide; this runner needs a multiple of {GROUP}")
         mlp_in, mlp_out = coarse(translator.mlp_in), coarse(translator.mlp_out)
         norm = in_floats(translator.mlp_norm)
+        self.translator_bytes = mlp_in.weight.byte_count + mlp_out.weight.byte_count
         self._kept += [norm, mlp_in, mlp_out]
         return describe_mlp(norm, mlp_in, mlp_out)
 

@@ -25,10 +25,14 @@ NORMS = ("attention_norm", "mlp_norm")
 
 
 class PackedStore:
-    """One safetensors file for one state of a model folder. A missing, stale or broken file is simply made anew."""
+    """One safetensors file for one state of a model folder and its adapters.
 
-    def __init__(self, store: Path, folder: Path) -> None:
+    A missing, stale or broken file is simply made anew.
+    """
+
+    def __init__(self, store: Path, folder: Path, adapters: Path | None = None) -> None:
         files = sorted([*folder.glob("*.safetensors"), folder / "config.json"])
+        files += [] if adapters is None else [adapters]
         state = [(str(file.resolve()), stat.st_size, stat.st_mtime_ns) for file in files for stat in [file.stat()]]
         key = hashlib.sha256(json.dumps([FORMAT, state]).encode()).hexdigest()[:16]
         self.path = store / f"packed-{key}.safetensors"

@@ -10,7 +10,7 @@ from greencode_lsp.errors import UserError
 from greencode_lsp.evaluation.benchmark.decoding import TRIAL_TOKENS, Engine, fastest
 from greencode_lsp.evaluation.benchmark.gauge import Gauge
 from greencode_lsp.evaluation.benchmark.llama_cpp_peer import LlamaCppPeer
-from greencode_lsp.evaluation.benchmark.transformers_peers import TransformersPeer
+from greencode_lsp.evaluation.benchmark.transformers_peers import TransformersPeer, load
 
 PEERS = ("hf", "layerskip", "llama.cpp")
 
@@ -24,11 +24,11 @@ def make_peer(
     variants: list[Callable[[], Engine]]
     match name:
         case "hf":
-            variants = [partial(TransformersPeer, folder, device, dtype, gauge) for dtype in FORMATS]
+            variants = [partial(load_transformers, folder, device, dtype, gauge) for dtype in FORMATS]
         case "layerskip":
             if not exits:
                 raise UserError("the peer layerskip needs a model with exits")
-            variants = [partial(TransformersPeer, folder, device, dtype, gauge, exits[-1]) for dtype in FORMATS]
+            variants = [partial(load_transformers, folder, device, dtype, gauge, exits[-1]) for dtype in FORMATS]
         case "llama.cpp":
             counted = gauge if device == "cpu" else Gauge(None)  # a GPU's counter does not see the CPU
             threads, context = torch.get_num_threads(), len(prompt) + max(tokens, TRIAL_TOKENS)
@@ -36,3 +36,10 @@ def make_peer(
         case _:
             raise UserError(f"unknown peer {name!r}; there are: {', '.join(PEERS)}")
     return fastest(variants, prompt)
+
+
+def load_transformers(
+    folder: Path, device: str, dtype: torch.dtype, gauge: Gauge, draft_layers: int | None = None
+) -> TransformersPeer:
+    """Return transformers on the model of `folder`, in one number format."""
+    return TransformersPeer(load(folder, device, dtype), gauge, draft_layers)

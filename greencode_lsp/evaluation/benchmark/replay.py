@@ -51,14 +51,14 @@ class Counts:
 
 @dataclass(frozen=True)
 class KeystrokeRow:
-    """A replay at one debounce.
+    """A replay at one debounce: milliseconds, or "auto".
 
     Latencies are those of answered requests, debounce included; `computed_p50_ms` and `computed_p95_ms` leave out what
     came from the cache. `tokens_computed` and `tokens_reused` are tokens of the prompts of completions that ran to the
     end: what a superseded one computed shows as reused in the next. Joules are those of all that ran.
     """
 
-    debounce_ms: int
+    debounce_ms: int | str
     latency_p50_ms: float | None
     latency_p95_ms: float | None
     computed_p50_ms: float | None
@@ -80,7 +80,7 @@ class KeystrokeRow:
 def replay(
     files: Sequence[SourceFile],
     options: ReplayOptions,
-    debounce_ms: int,
+    debounce_ms: int | str,
     report: Report = lambda stage, done, total: None,
 ) -> KeystrokeRow:
     """Type in some files against a server of their own; raise `UserError` where the model cannot be loaded."""
@@ -88,10 +88,10 @@ def replay(
 
 
 async def _replay(
-    files: Sequence[SourceFile], options: ReplayOptions, debounce_ms: int, report: Report
+    files: Sequence[SourceFile], options: ReplayOptions, debounce_ms: int | str, report: Report
 ) -> KeystrokeRow:
     counts = Counts()
-    stage = f"typing, debounce {debounce_ms} ms"
+    stage = f"typing, debounce {debounce_ms}"
     settings = {"model": options.model, "profile": options.profile, "debounceMs": debounce_ms}
     with tempfile.TemporaryDirectory() as data:
         async with running_editor(Path(data)) as editor:
@@ -183,7 +183,7 @@ def without(text: str, passages: Sequence[Passage]) -> str:
     return text
 
 
-def summarize(debounce_ms: int, counts: Counts, editor: Editor, watt_hours: float | None) -> KeystrokeRow:
+def summarize(debounce_ms: int | str, counts: Counts, editor: Editor, watt_hours: float | None) -> KeystrokeRow:
     """Put together what was counted here and what the server told."""
     computed = [note for note in editor.energy if not note.cached]
     fed, reused = (sum(getattr(note, name) for note in computed) for name in ("promptTokens", "reusedTokens"))

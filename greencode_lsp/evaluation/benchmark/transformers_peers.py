@@ -17,25 +17,25 @@ from greencode_lsp.evaluation.benchmark.gauge import Gauge, Reading
 
 
 class TransformersPeer:
-    """A model of transformers, in one number format; `draft_layers` makes it draft at that depth."""
+    """A model of transformers that decodes on past the end of a text; `draft_layers` makes it draft at that depth."""
 
     profile: str | None = None
 
-    def __init__(
-        self, folder: Path, device: str, dtype: torch.dtype, gauge: Gauge, draft_layers: int | None = None
-    ) -> None:
+    def __init__(self, model: Any, gauge: Gauge, draft_layers: int | None = None) -> None:
         self.name = "hf" if draft_layers is None else "layerskip"
-        self.detail = str(dtype).removeprefix("torch.")
+        self.detail = str(model.dtype).removeprefix("torch.")
         if draft_layers is not None:
             self.detail += f", drafts after layer {draft_layers}"
         self.source = gauge.source
-        self._gauge, self._device, self._draft_layers = gauge, device, draft_layers
-        self._model = load(folder, device, dtype)
+        self._gauge, self._draft_layers = gauge, draft_layers
+        self._model = model
+        model.generation_config.eos_token_id = None
+        model.generation_config.pad_token_id = 0
 
     def run(self, prompt: Sequence[int], tokens: int) -> Run:
         """Decode with `generate`; raise `UserError` where transformers cannot do it with this model."""
         stream = TimedStream(self._gauge)
-        ids = torch.tensor([list(prompt)], device=self._device)
+        ids = torch.tensor([list(prompt)], device=self._model.device)
         drafting = {} if self._draft_layers is None else {"assistant_early_exit": self._draft_layers}
         begun = self._gauge.read()
         try:
@@ -77,7 +77,7 @@ class TimedStream:
 
 
 def load(folder: Path, device: str, dtype: torch.dtype) -> Any:
-    """Load a model that decodes on past the end of a text; raise `UserError` where transformers is missing."""
+    """Load a model of a folder; raise `UserError` where transformers is missing."""
     try:
         from transformers import AutoModelForCausalLM
         from transformers.utils import logging
@@ -85,7 +85,4 @@ def load(folder: Path, device: str, dtype: torch.dtype) -> Any:
         raise UserError("the peers hf and layerskip need transformers, run: pip install greencode[eval]") from error
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device).eval()
-    model.generation_config.eos_token_id = None
-    model.generation_config.pad_token_id = 0
-    return model
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device).eval()

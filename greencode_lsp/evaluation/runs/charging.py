@@ -12,7 +12,7 @@ from greencode_lsp.energy.costs import PREFILL_CHUNK_ROWS
 def rows_work(layers: int, rows: int, times: int = 1) -> Work:
     """Return the work of running rows through layers, in chunks as the engine does, without the head."""
     chunks, rest = divmod(rows, PREFILL_CHUNK_ROWS)
-    runs: Counter[tuple[int, int]] = Counter()
+    runs: Counter[tuple[float, int]] = Counter()
     runs[layers, PREFILL_CHUNK_ROWS] += chunks * times
     runs[layers, rest] += times * (rest > 0)
     return Work(layer_runs=+runs)

@@ -83,8 +83,8 @@ class PropagatedText:
             key = normalise(shape, key, layer.key_norm)
         if rows.rotary is not None:
             key = rotate(key, *rows.rotary)
-        cache.keys[place][:, rows.start : rows.end] = key.transpose(0, 1)
-        cache.values[place][:, rows.start : rows.end] = value.transpose(0, 1)
+        cache.keys[place][:, rows.where] = key.transpose(0, 1)
+        cache.values[place][:, rows.where] = value.transpose(0, 1)
 
 
 class PropagatingDecoder:

@@ -57,7 +57,7 @@ class Costs:
 
 
 def measured_costs(table: CostTable, exits: tuple[int, ...], layers: int, translators: Sequence[float] = ()) -> Costs:
-    """Take costs from what was measured on this machine; `translators` [exits] is what they cost in heads."""
+    """Take costs from what was measured on this machine; `translators` [exits] is what they cost in layers."""
     layer = table.joules(Work(layer_runs={(1, 1): 1}))
     rows = table.joules(Work(layer_runs={(1, MANY_ROWS): 1}))
     head = table.joules(Work(head_runs={1: 1}))
@@ -66,7 +66,7 @@ def measured_costs(table: CostTable, exits: tuple[int, ...], layers: int, transl
         layers,
         layer=layer,
         head=head,
-        translators=tuple(share * head for share in translators),
+        translators=tuple(share * layer for share in translators),
         decision=DECISION_LAYERS * layer,
         row_cost=(rows - layer) / ((MANY_ROWS - 1) * layer) if layer else ROW_COST,
         unit=f"joules ({table.source})",

@@ -92,6 +92,11 @@ def join(sets: Sequence[TraceSet]) -> TraceSet:
     return replace(first, **parts)
 
 
+def as_full_depth_says(traces: TraceSet) -> TraceSet:
+    """Take full depth's token for the one that came: after a text that a policy wrote, nobody knows what should."""
+    return replace(traces, true=traces.predicted[:, -1])
+
+
 def load_traces(folder: Path, max_rows: int | None = None, seed: int = 0) -> TraceSet:
     """Read recorded traces into memory: all of them, or whole files at random up to about `max_rows`.
 

@@ -40,7 +40,7 @@ def record_traces(
     for index in range(writer.cursor, len(windows)):
         report(f"recording {facts.split}", index, len(windows))
         window = windows[index]
-        observed = observe(runner, window.ids, facts.exits, lead)
+        observed = observe(runner, window.ids, facts.exits, [*lead, *map(int, window.before)])
         writer.append(trace_rows(window, observed, readers), index + 1)
     writer.close(len(windows))
     return Traces.open(folder)

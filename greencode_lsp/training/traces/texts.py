@@ -1,7 +1,7 @@
 """Which stretches of a corpus are read: a few windows from each file, so that many files speak."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,16 @@ CONTEXT = 1024
 
 @dataclass(frozen=True)
 class Window:
-    """Neighbouring tokens of one file: the file's number within its split, and where in it `ids` begin."""
+    """Neighbouring tokens of one file: the file's number within its split, and where in it `ids` begin.
+
+    `before` are tokens of the same text that are read first and not observed.
+    """
 
     package: int
     file: int
     start: int
     ids: NDArray[Any]
+    before: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,86 @@
+"""Thresholds for each allowed loss, from traces of a toy whose best policy is known."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
+from greencode_lsp.training.calibration.calibrate import Calibrated, calibrate
+from greencode_lsp.training.calibration.drafting import drafting_speed, drafting_threshold
+from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.policy.costs import Costs
+from greencode_lsp.training.policy.export import write_policy
+from greencode_lsp.training.policy.fitting import FitOptions
+from greencode_lsp.training.policy.train import TrainOptions, train
+from greencode_lsp.training.progress import silent
+from tests.training.policy.toy import COSTS, EXITS, LAYERS, toy_traces
+
+
+@pytest.fixture(scope="module")
+def policy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    options = TrainOptions("supervised", fit=FitOptions(width=16, second_width=16, epochs=15, batch=128))
+    path = tmp_path_factory.mktemp("policy") / POLICY_FILE
+    write_policy(path, train(toy_traces(), options, COSTS, silent).policy)
+    return path
+
+
+@pytest.fixture(scope="module")
+def calibrated(policy_path: Path) -> Calibrated:
+    return calibrate(toy_traces(rows=20_000, packages=30, seed=8), policy_path, COSTS, silent, 0.95)
+
+
+def test_every_bound_is_kept_with_its_confidence(calibrated: Calibrated, policy_path: Path) -> None:
+    calibration = calibrated.calibration
+    assert [bound.loss for bound in calibration.bounds] == [0.005, 0.01, 0.02, 0.05]
+    assert all(bound.expected_loss <= bound.upper_loss <= bound.loss for bound in calibration.bounds)
+    assert (calibration.unit, calibration.clusters, calibration.rows) == ("project", 30, 20_000)
+    assert calibration.policy_sha256 == file_sha256(policy_path)
+
+
+def test_a_looser_bound_saves_more(calibrated: Calibrated) -> None:
+    bounds = calibrated.calibration.bounds
+    thresholds = [bound.threshold for bound in bounds if bound.threshold is not None]
+    assert len(thresholds) == 4
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert bounds[-1].mean_depth < bounds[0].mean_depth < LAYERS
+    assert bounds[-1].saved > bounds[0].saved > 0.2
+
+
+def test_the_trade_off_names_every_control(calibrated: Calibrated) -> None:
+    names = {row.name for row in calibrated.curve}
+    assert names >= {"supervised", "oracle", "confidence", "random", "fixed", "full depth", "fixed exit 4"}
+    at_depth = [row for row in calibrated.curve if row.target_depth == pytest.approx(0.6 * LAYERS)]
+    kept = {row.name: row.figures.accuracy_kept for row in at_depth}
+    assert kept["supervised"] > kept["random"] + 0.1
+    assert kept["supervised"] > kept["fixed"] + 0.1
+
+
+def test_a_policy_for_other_exits_is_refused_in_one_line(policy_path: Path) -> None:
+    traces = replace(toy_traces(), exits=(1, 2, 3))
+    with pytest.raises(TrainingError, match=r"for exits \[2, 4, 6\], but the traces have \[1, 2, 3\]"):
+        calibrate(traces, policy_path, COSTS, silent, 0.95)
+
+
+def test_too_few_projects_fall_back_on_files_and_too_few_files_are_refused(policy_path: Path) -> None:
+    one_project = toy_traces(files=24, packages=1)
+    assert calibrate(one_project, policy_path, COSTS, silent, 0.95).calibration.unit == "file"
+    with pytest.raises(TrainingError, match="at least 8 projects or 20 files"):
+        calibrate(toy_traces(files=4, packages=2), policy_path, COSTS, silent, 0.95)
+
+
+def test_the_speed_of_drafting_is_what_a_hand_computes() -> None:
+    """Eight drafts behind the first exit, all right: the shallow part and the head for each, then the rest for all."""
+    costs = Costs(EXITS, LAYERS, head=2.0, row_cost=0.5)
+    traces = toy_traces(rows=8, files=1, packages=1)
+    right = replace(traces, predicted=np.full_like(traces.predicted, 5))
+    spent = 8 * (2 + 2) + 6 * (1 + 0.5 * 7) + 2 * (1 + 0.5 * 7)
+    assert drafting_speed(right, np.zeros(8, np.int64), costs) == pytest.approx(8 * (8 + 2) / spent)
+
+
+def test_drafts_that_are_never_right_do_not_pay() -> None:
+    traces = toy_traces(rows=400)
+    wrong = replace(traces, predicted=traces.predicted + np.arange(4, dtype=np.int32) * 100)
+    scores = np.ones((400, 3))
+    assert drafting_threshold(wrong, scores, [0.5, 0.0], COSTS) is None

@@ -1,0 +1,122 @@
+"""Traces say what the model says, whatever stops their recording."""
+
+import errno
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from greencode_lsp.engine import EarlyExitModel, Runner, load_backbone
+from greencode_lsp.policy import FixedExit
+from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.policy.trace_set import as_full_depth_says, load_traces
+from greencode_lsp.training.progress import silent
+from greencode_lsp.training.traces.record import record_traces
+from greencode_lsp.training.traces.storage import TraceFacts, Traces
+from greencode_lsp.training.traces.texts import Window
+from greencode_lsp.training.traces.written import written_windows
+from tests.training.tiny import random_text
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+EXITS = (1, 3)
+FACTS = TraceFacts("tiny", 4, EXITS, 32, ("one",), "train", 48)
+
+
+@pytest.fixture
+def runner(model_folders: Callable[[str], Path]) -> Runner:
+    return load_backbone(model_folders("llama"))
+
+
+@pytest.fixture
+def windows() -> list[Window]:
+    generator = np.random.default_rng(4)
+    return [Window(0, index, 10 * index, random_text(generator, 40)) for index in range(5)]
+
+
+def record(runner: Runner, windows: Sequence[Window], folder: Path, report=silent, facts=FACTS) -> Traces:
+    return record_traces(runner, {}, windows, (), folder, facts, report)
+
+
+def test_a_trace_is_what_transformers_computes(
+    runner: Runner, windows: list[Window], model_folders: Callable[[str], Path], tmp_path: Path
+) -> None:
+    traces = record(runner, windows[:1], tmp_path)
+    ids = torch.from_numpy(windows[0].ids)[None]
+    reference = AutoModelForCausalLM.from_pretrained(model_folders("llama"))
+    with torch.inference_mode():
+        found = reference(ids, output_hidden_states=True)
+        probabilities = found.logits[0, :-1].softmax(dim=-1)
+    assert torch.from_numpy(traces.hidden[:][:, 0]).float() == pytest.approx(found.hidden_states[1][0, :-1], abs=2e-2)
+    assert traces.predicted[:][:, -1].tolist() == probabilities.argmax(dim=-1).tolist()
+    assert traces.probability[:][:, -1] == pytest.approx(probabilities.amax(dim=-1), abs=2e-3)
+    assert traces.true[:].tolist() == ids[0, 1:].tolist()
+    assert traces.place[:].tolist() == [[0, 0, row] for row in range(39)]
+
+
+def test_a_recording_that_was_killed_goes_on_to_the_same_end(
+    runner: Runner, windows: list[Window], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greencode_lsp.training.traces.shards.SHARD_BYTES", 8000)
+
+    def kill_at_the_fourth(stage: str, done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record(runner, windows, tmp_path / "killed", kill_at_the_fourth)
+    assert 0 < len(Traces.open(tmp_path / "killed")) < 5 * 39
+    resumed, whole = record(runner, windows, tmp_path / "killed"), record(runner, windows, tmp_path / "whole")
+    for column in ("hidden", "predicted", "probability", "true", "place"):
+        assert np.array_equal(getattr(resumed, column)[:], getattr(whole, column)[:])
+
+
+def test_traces_of_another_kind_are_not_mixed_in(runner: Runner, windows: list[Window], tmp_path: Path) -> None:
+    record(runner, windows[:1], tmp_path)
+    other = TraceFacts("tiny", 4, EXITS, 32, ("one",), "heldout", 48)
+    with pytest.raises(TrainingError, match=str(tmp_path)) as raised:
+        record(runner, windows, tmp_path, facts=other)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_full_disk_is_one_line_and_whole_shards_stay(
+    runner: Runner, windows: list[Window], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greencode_lsp.training.traces.shards.SHARD_BYTES", 8000)
+
+    def full(*ignored: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fill_at_the_fourth(stage: str, done: int, total: int) -> None:
+        if done == 3:
+            monkeypatch.setattr(np, "save", full)
+
+    with pytest.raises(TrainingError, match="full"):
+        record(runner, windows, tmp_path, fill_at_the_fourth)
+    monkeypatch.undo()
+    assert len(Traces.open(tmp_path)) > 0
+    assert len(record(runner, windows, tmp_path)) == 5 * 39
+
+
+def test_what_a_policy_wrote_is_recorded_behind_what_it_read(
+    runner: Runner, windows: list[Window], tmp_path: Path
+) -> None:
+    model = EarlyExitModel(runner, EXITS)
+    written = written_windows(model, lambda: FixedExit(1), windows, (), 6, silent)
+    assert [len(window.ids) for window in written] == [7] * 5
+    assert all(window.ids[0] == asked.ids[-1] for window, asked in zip(written, windows, strict=True))
+    record(runner, written, tmp_path)
+    traces = load_traces(tmp_path)
+    assert len(traces) == 5 * 6
+    # Every token left at exit 1, so exit 1 says what was written: the states are those that the policy met.
+    assert traces.predicted[:, 0].tolist() == [int(token) for window in written for token in window.ids[1:]]
+    assert as_full_depth_says(traces).right[:, -1].all()
+
+
+def test_a_policy_with_nothing_to_go_on_is_one_line(runner: Runner) -> None:
+    short = [Window(0, 0, 0, np.arange(3, 9))]
+    with pytest.raises(TrainingError, match="16 tokens to begin with"):
+        written_windows(EarlyExitModel(runner, EXITS), lambda: FixedExit(1), short, (), 4, silent)
