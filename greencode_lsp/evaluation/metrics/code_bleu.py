@@ -46,11 +46,11 @@ class CodeBleuPart:
         return np.array([100 * self._value([float(count) for count in each]) for each in sums])
 
     def _value(self, sums: list[float]) -> float:
-        lengths, ngram, weighted, syntax, dataflow = sums[:2], sums[2:10], sums[10:18], sums[18:20], sums[20:22]
+        length, ngram, weighted, syntax, dataflow = sums[0], sums[1:10], sums[10:19], sums[19:21], sums[21:23]
         parts = dict(
             zip(
                 PARTS,
-                (_geometric(ngram, *lengths), _geometric(weighted, *lengths), _share(*syntax), _share(*dataflow)),
+                (_geometric(ngram, length), _geometric(weighted, length), _share(*syntax), _share(*dataflow)),
                 strict=True,
             )
         )
@@ -86,13 +86,16 @@ class Counter:
     def _count(self, text: str, reference: str) -> tuple[float, ...]:
         words, true_words = text.split(), reference.split()
         weights = {word: 1 if word in self._keywords else 0.2 for word in true_words}
+        weighted_words = [[true_words, weights]]
         ngram = [self._bleu.modified_precision([true_words], words, order) for order in ORDERS]
-        weighted = [self._weighted.modified_recall([[true_words, weights]], words, order) for order in ORDERS]
+        weighted = [self._weighted.modified_recall(weighted_words, words, order) for order in ORDERS]
         trees, flows = self._trees(reference), self._flows(reference)
         return (
             float(len(words)),
             float(len(true_words)),
             *(float(count) for pair in ngram for count in pair),
+            # As in the package, which takes the length of a pair, 2, for that of its reference here.
+            float(self._weighted.closest_ref_length(weighted_words, len(words))),
             *(float(count) for pair in weighted for count in pair),
             self._syntax.corpus_syntax_match([[reference]], [text], self._language, self._grammar) * trees,
             float(trees),
@@ -132,9 +135,12 @@ def _share(matched: float, total: float) -> float:
     return matched / total if total else 0.0
 
 
-def _geometric(pairs: Sequence[float], length: float, true_length: float) -> float:
-    """Return the smoothed geometric mean of precisions with BLEU's penalty for short texts."""
-    matched, total = pairs[0::2], pairs[1::2]
+def _geometric(counts: Sequence[float], length: float) -> float:
+    """Return the smoothed geometric mean of precisions with BLEU's penalty for short texts.
+
+    `counts` are the length of the references, then matched and all n-grams of each order.
+    """
+    true_length, matched, total = counts[0], counts[1::2], counts[2::2]
     if not matched[0]:
         return 0.0
     logs = [math.log((count or SMALLEST_COUNT) / of) for count, of in zip(matched, total, strict=True)]

@@ -173,9 +173,11 @@ def _case(case: Case, depths: Sequence[int]) -> str:
         f'<span class=token title="layer {depth}" style="--depth:{depth_colour(depth, depths)}">{escape(piece)}</span>'
         for piece, depth in _visible(case)
     )
+    row = f"row {case.example.row}"
+    where = row if case.example.cluster == row else f"{case.example.cluster}, {row}"
     full = "" if case.full is None else f"<div><b>full</b> {escape(case.full.text.strip())}</div>"
     return (
-        f"<div class=case><small>{escape(case.example.cluster)}, row {case.example.row}</small>"
+        f"<div class=case><small>{escape(where)}</small>"
         f"<pre><i>{escape(case.example.tail)}</i>{tokens}</pre>"
         f"<div><b>came</b> {escape(case.example.reference.strip())}</div>{full}</div>"
     )

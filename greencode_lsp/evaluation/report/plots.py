@@ -60,6 +60,7 @@ def new_figure(width: float, height: float) -> tuple[Any, Any]:
     axes.patch.set_alpha(0.0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=INK, alpha=0.12)
+    axes.set_axisbelow(True)
     return figure, axes
 
 
@@ -88,9 +89,11 @@ def frontier_plot(summary: Summary, quality: str, label: str) -> str:
     axes.plot(
         [100 + (x.value or 0.0) for x, _ in line],
         [_value(row.differences, quality) for _, row in line],
+        marker=MARKERS["fixed"],
         color=COLOURS["fixed"],
         linewidth=1,
         zorder=1,
+        label="fixed, after layer",
     )
     for row in summary.rows:
         joules, difference, kind = relative(summary, row, "joules"), row.differences[quality], family(row.name)
@@ -108,8 +111,11 @@ def frontier_plot(summary: Summary, quality: str, label: str) -> str:
             markerfacecolor="none" if row.name.endswith("-eco") else None,
             elinewidth=1,
             zorder=3 if is_profile else 2,
-            label=row.name,
+            label=None if kind == "fixed" else row.name,
         )
+        if kind == "fixed":
+            place = (100 + joules.value, difference.value)
+            axes.annotate(row.name.removeprefix("fixed-"), place, (5, -12), textcoords="offset points", fontsize=8)
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_xlabel("joules for a completion, % of full depth's")
     axes.set_ylabel(f"{label}: difference from full depth")

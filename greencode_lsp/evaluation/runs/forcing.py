@@ -71,5 +71,6 @@ def force(prefill: Prefill, target: Sequence[int]) -> ForcedStates:
     session = prefill.session
     session.rewind(len(prefill.prompt) - 1)
     session.feed([prefill.prompt[-1], *target[:-1]])
-    hidden = tuple(session.run(index) for index in range(len(session.model.segments)))
+    # Clones: a runner may keep its outputs in memory that its next run writes to.
+    hidden = tuple(session.run(index).clone() for index in range(len(session.model.segments)))
     return ForcedStates(session.model, tuple(target), hidden)

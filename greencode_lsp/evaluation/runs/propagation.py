@@ -20,7 +20,7 @@ from greencode_lsp.engine.backbone import Backbone, Rows, apply, normalise, rota
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.session import CHUNK_ROWS
 from greencode_lsp.evaluation.benchmark.gauge import Gauge, Reading
-from greencode_lsp.evaluation.runs.charging import full_decode_joules, rows_work
+from greencode_lsp.evaluation.runs.charging import full_decode_joules, rows_work, translator_layers
 from greencode_lsp.evaluation.runs.decoding import Decoded
 from greencode_lsp.evaluation.runs.engine_decoder import stop_rule
 from greencode_lsp.evaluation.runs.records import Cost, Forced
@@ -149,9 +149,9 @@ class PropagatingDecoder:
         if table is None:
             return Cost(prefill.seconds, decode.seconds, None, None, None, None, None, None, counted, "unknown")
         steps = Work(head_runs={1: len(tokens)})
-        copied = 0
+        copied, translators = 0, translator_layers(self._model)
         for token in tokens:
-            steps += Work(layer_runs={(token.exit_layer, 1): 1})
+            steps += Work(layer_runs={(token.exit_layer + translators[token.exit_layer], 1): 1})
             copied += layers - token.exit_layer
         projections = self._projection_share() * table.joules(Work(layer_runs={(1, 1): copied}))
         full_decode = full_decode_joules(table, layers, len(tokens))
