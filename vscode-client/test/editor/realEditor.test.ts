@@ -147,10 +147,12 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
     assert.match(text, JOULES);
     assert.match(text, /completions computed/);
     await workbench.webview.locator("body.vscode-light").waitFor();
+    await workbench.page.setViewportSize({ width: 1100, height: 1240 });
     await picture("dashboard-light");
     await workbench.runCommand("Preferences: Toggle between Light/Dark Themes");
     await workbench.webview.locator("body.vscode-dark").waitFor();
     await picture("dashboard-dark");
+    await workbench.page.setViewportSize({ width: 1100, height: 640 });
     await workbench.press("Control+F4");
   });
 

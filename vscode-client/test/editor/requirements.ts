@@ -25,11 +25,11 @@ export function findRequirements(): Requirements | string {
   if (process.versions.node.split(".")[0] !== NODE_MAJOR) {
     return `code-server ${CODE_SERVER} needs node ${NODE_MAJOR}, this is ${process.versions.node}`;
   }
-  const chromium = process.env.CHROMIUM ?? onPath("chromium", "chromium-browser", "google-chrome");
+  const chromium = process.env.CHROMIUM || onPath("chromium", "chromium-browser", "google-chrome");
   if (chromium === undefined) {
     return "no chromium on the PATH: install it (Debian: apt-get install chromium) or set CHROMIUM";
   }
-  const languageServer = process.env.GREENCODE_LSP ?? onPath("greencode-lsp");
+  const languageServer = process.env.GREENCODE_LSP || onPath("greencode-lsp");
   if (languageServer === undefined || !existsSync(languageServer)) {
     return "no greencode-lsp: set GREENCODE_LSP or run `pip install -e ..`";
   }
@@ -48,7 +48,7 @@ export function findRequirements(): Requirements | string {
  * missing then, and nothing that a completion needs. argon2 is taken in a version that brings its binary.
  */
 function installCodeServer(): { entry: string } | string {
-  const folder = process.env.GREENCODE_CODE_SERVER ?? join(homedir(), ".cache", "greencode-editors", CODE_SERVER);
+  const folder = process.env.GREENCODE_CODE_SERVER || join(homedir(), ".cache", "greencode-editors", CODE_SERVER);
   const entry = join(folder, "node_modules", "code-server", "out", "node", "entry.js");
   const finished = join(folder, ".installed");
   if (existsSync(finished)) {
