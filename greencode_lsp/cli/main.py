@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from greencode_lsp import __version__
-from greencode_lsp.cli import bench, calibrate, complete, doctor, energy, models, train
+from greencode_lsp.cli import bench, calibrate, complete, doctor, energy, evaluate, models, report, train
 from greencode_lsp.cli.console import errors
 from greencode_lsp.errors import UserError
 
@@ -21,6 +21,8 @@ app.command()(complete.complete)
 app.command()(doctor.doctor)
 app.command()(energy.energy)
 app.command()(calibrate.calibrate)
+app.command("eval")(evaluate.evaluate)
+app.command()(report.report)
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
 app.add_typer(train.app, name="train")

@@ -111,12 +111,6 @@ def test_odd_characters_do_no_harm(completer, text):
     assert completer.complete(CompletionRequest("odd", text, max_tokens=6)) is not None
 
 
-@pytest.mark.parametrize("profile", ["balanced", "eco"])
-def test_a_profile_without_calibration_is_refused(completer, profile):
-    with pytest.raises(ProfileError, match="calibrated policy"):
-        completer.complete(CompletionRequest("profile", STACK, profile=profile))
-
-
 def test_an_unknown_profile_or_model_or_device_names_the_choices(completer):
     with pytest.raises(ProfileError, match="there are: full, exact"):
         completer.complete(CompletionRequest("profile", STACK, profile="turbo"))

@@ -1,0 +1,210 @@
+"""`greencode eval`: quality and energy by profile and control, on public data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from greencode_lsp.cli.console import errors, print_json, progress_bar, results
+from greencode_lsp.completion.suggestion import LoadOptions, Report
+
+if TYPE_CHECKING:
+    from greencode_lsp.evaluation.runs.journal import Journal
+    from greencode_lsp.evaluation.runs.shards import Shard
+    from greencode_lsp.evaluation.summary import Row, Summary
+
+RESULTS = Path("results")
+
+COLUMNS = {
+    "exact_match": "EM %",
+    "edit_similarity": "ES %",
+    "rouge_l": "ROUGE-L",
+    "codebleu": "CodeBLEU",
+    "pass_at_1": "pass@1 %",
+    "first_line_acceptance": "accepted %",
+    "next_token_accuracy": "next token %",
+    "mean_exit_layer": "depth",
+    "joules": "J",
+    "saved": "saved %",
+    "tokens_per_s": "tokens/s",
+}
+"""Columns on the terminal; everything else is in --json and in the report."""
+
+
+def evaluate(
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="py150, javacorpus or infilling.")],
+    form: Annotated[
+        str | None,
+        typer.Option(help="raw (default), tokenised, windows or paper; infilling: prefix (default) or suffix."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the data sets are; without it, the Hugging Face hub.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A bundle's name, or a folder with a model.")] = "smollm2-135m",
+    profile: Annotated[list[str] | None, typer.Option(help="full, exact, balanced or eco; all by default.")] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="fixed, random, confidence, propagate, original or none. All by default, propagate only for windows."
+        ),
+    ] = None,
+    peer: Annotated[list[str] | None, typer.Option(help="hf, layerskip or llama.cpp, on the same examples.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows at most.")] = None,
+    cap: Annotated[int | None, typer.Option(min=1, help="Rows of one repository, or one problem, at most.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Results, as JSON lines; a stopped run goes on there.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Run part I of N; accelerate launch sets it by itself.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="0 lets torch choose.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Complete real code at many places with every profile and control, and show quality, depth and energy."""
+    from greencode_lsp.evaluation.runs.shards import launched_shard, local_rank, parse_shard
+    from greencode_lsp.evaluation.suites.suite import Selection, find_suite
+    from greencode_lsp.evaluation.summary import summarise
+
+    part = parse_shard(shard) if shard else launched_shard()
+    chosen, chosen_form = find_suite(suite, form)
+    choose_gpu(local_rank())
+    path = part.file(out or RESULTS / f"{suite}-{chosen_form}.jsonl")
+    with progress_bar() as report:
+        journal = run_suite(
+            chosen.name,
+            chosen_form,
+            Selection(data, cap, limit),
+            LoadOptions(model, device, threads),
+            (profile, control, peer),
+            path,
+            part,
+            report,
+        )
+    summary = summarise(journal)
+    if as_json:
+        print_json(summary.as_json() | {"results": str(path)})
+    else:
+        show(summary, path)
+
+
+def run_suite(
+    name: str,
+    form: str,
+    selection: Any,
+    options: LoadOptions,
+    names: tuple[list[str] | None, list[str] | None, list[str] | None],
+    path: Path,
+    shard: Shard,
+    report: Report,
+) -> Journal:
+    """Load model and rows, choose configurations, and run what is missing in the file of results."""
+    from dataclasses import asdict
+
+    from greencode_lsp.evaluation.benchmark.machine import describe_machine
+    from greencode_lsp.evaluation.execution.sandbox import Sandbox
+    from greencode_lsp.evaluation.metrics.choice import WINDOW_FORMS
+    from greencode_lsp.evaluation.runs.configurations import (
+        CONTROLS,
+        PROFILES,
+        QUICK_CONTROLS,
+        Wanted,
+        choose_configurations,
+    )
+    from greencode_lsp.evaluation.runs.opened import open_bundle
+    from greencode_lsp.evaluation.runs.run import run
+    from greencode_lsp.evaluation.suites.prompting import Prompter
+    from greencode_lsp.evaluation.suites.suite import find_suite, load_examples
+
+    opened = open_bundle(options, report)
+    report("reading rows", 0, 1)
+    prompter = Prompter(opened.tokenizer, opened.model.backbone.shape.context_length)
+    examples = load_examples(find_suite(name, form)[0], form, selection, prompter)
+    profiles, controls, peers = names
+    usual = CONTROLS if form in WINDOW_FORMS else QUICK_CONTROLS
+    wanted = Wanted(profiles or PROFILES, usual if controls is None else without_none(controls), peers or ())
+    chosen = choose_configurations(opened, wanted, examples.examples)
+    for skipped in examples.skipped[:5]:
+        warn(f"row {skipped.row} is left out: {skipped.cause}")
+    if len(examples.skipped) > 5:
+        warn(f"{len(examples.skipped) - 5} more rows are left out; the counts are in the results")
+    for line in chosen.left_out:
+        warn(f"left out: {line}")
+    header = {
+        "settings": {
+            "suite": name,
+            "form": form,
+            "language": examples.language,
+            "model": opened.bundle.name,
+            "layers": opened.model.layers,
+            "exits": list(opened.bundle.exits),
+            "artefacts": opened.fingerprint(),
+            "data": examples.data,
+            "cap": examples.cap,
+            "limit": examples.limit,
+            "runner": opened.model.backbone.description,
+            "configurations": {each.name: {"kind": each.kind, "detail": each.detail} for each in chosen.configurations},
+        },
+        "machine": asdict(describe_machine(opened.device)),
+        "energy": opened.meter_detail,
+        "execution": Sandbox().detail if name == "infilling" else None,
+        "skipped": examples.causes(),
+        "prompts_cut": sum(example.was_cut for example in examples.examples),
+        "left_out": chosen.left_out,
+        "shards": shard.count,
+    }
+    return run(examples, chosen.configurations, opened.tokenizer, header, path, shard, report)
+
+
+def without_none(names: Sequence[str]) -> list[str]:
+    """Return names without the word for no names at all."""
+    return [name for name in names if name != "none"]
+
+
+def choose_gpu(rank: int) -> None:
+    """Take the GPU that a launcher meant for this process."""
+    import torch
+
+    if rank and torch.cuda.is_available():
+        torch.cuda.set_device(rank)
+
+
+def warn(line: str) -> None:
+    """Print what does not stop the work."""
+    errors.print(f"greencode: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
+def show(summary: Summary, path: Path) -> None:
+    """Print the main figures as a table."""
+    columns = [name for name in COLUMNS if name in summary.metrics]
+    table = Table("", *(COLUMNS[name] for name in columns))
+    for row in summary.rows:
+        table.add_row(row.name, *(cell(row, name) for name in columns))
+    results.print(table)
+    results.print(
+        f"{summary.suite}, {summary.form}: {summary.examples} examples of {summary.bootstrap.clusters} clusters; "
+        "± is half of a 95 % bootstrap interval over clusters"
+    )
+    if summary.incomplete:
+        results.print(f"{summary.incomplete} more examples lack an answer and are not counted")
+    for name, count in summary.failures.items():
+        results.print(f"{name} failed on {count} examples", markup=False)
+    for line in summary.missing:
+        results.print(line, markup=False)
+    results.print(f"energy from: {summary.header['energy']}", markup=False)
+    results.print(f"results: {path}; a page of them: greencode report {path}", markup=False)
+
+
+def cell(row: Row, name: str) -> str:
+    """Write a figure with half of its interval; unknown is a question mark."""
+    figure = row.figures[name]
+    if figure.value is None:
+        return "?"
+    text = f"{figure.value:.1f}" if abs(figure.value) >= 10 else f"{figure.value:.2f}"
+    if figure.low is None or figure.high is None:
+        return text
+    return f"{text} ±{(figure.high - figure.low) / 2:.1f}"

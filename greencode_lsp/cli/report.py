@@ -1,0 +1,47 @@
+"""`greencode report`: one page of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from greencode_lsp.cli.console import print_json, progress_bar, results
+
+
+def report(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="RESULTS...", help="Files that greencode eval wrote; shards are put together."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The page.")] = Path("report.html"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write one HTML page, with plots, that needs no network and nothing else."""
+    from greencode_lsp.evaluation.errors import EvaluationError
+    from greencode_lsp.evaluation.report.page import render
+    from greencode_lsp.evaluation.runs.journal import Journal, merge_journals, read_journal
+    from greencode_lsp.evaluation.summary import summarise
+
+    runs: dict[tuple[str, ...], list[tuple[Journal, str]]] = {}
+    summaries = []
+    with progress_bar() as progress:
+        for file in files:
+            journal = read_journal(file)
+            key = tuple(str(journal.settings.get(name)) for name in ("suite", "form", "model"))
+            runs.setdefault(key, []).append((journal, str(file)))
+        for done, parts in enumerate(runs.values()):
+            progress("computing figures", done, len(runs))
+            summaries.append(summarise(merge_journals([part for part, _ in parts], [name for _, name in parts])))
+        progress("drawing", 0, 1)
+        page = render(summaries)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise EvaluationError(f"{out} cannot be written: {error.strerror or error}") from error
+    if as_json:
+        print_json({"path": str(out)})
+    else:
+        results.print(f"the report is in {out}", markup=False)

@@ -1,0 +1,1 @@
+"""Running generated programs with their tests, apart from this process."""

@@ -1,0 +1,1 @@
+"""Running examples through profiles, controls and peers, and keeping what came of it."""

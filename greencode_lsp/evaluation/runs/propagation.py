@@ -1,0 +1,175 @@
+"""The K/V of GREEN-CODE: an exit's state is copied upward, and every deeper layer projects its keys and values from it.
+
+For comparison only, on a plain backbone (`LlamaEESingleHeadRLCaching` in the paper's repository; CALM, arXiv
+2207.07061, has the idea). The prompt runs to full depth, and so is its first token read; of every later token the
+layers behind its exit get K and V of a state that never went through them. The engine's own K/V are never copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from greencode_lsp.completion.tokenizer import CodeTokenizer
+from greencode_lsp.energy import CostTable, Work
+from greencode_lsp.engine import EarlyExitModel, Finish, Token
+from greencode_lsp.engine.architecture import Layer, Linear
+from greencode_lsp.engine.backbone import Backbone, Rows, apply, normalise, rotate
+from greencode_lsp.engine.cache import Cache
+from greencode_lsp.engine.session import CHUNK_ROWS
+from greencode_lsp.evaluation.benchmark.gauge import Gauge, Reading
+from greencode_lsp.evaluation.runs.charging import full_decode_joules, rows_work
+from greencode_lsp.evaluation.runs.decoding import Decoded
+from greencode_lsp.evaluation.runs.engine_decoder import stop_rule
+from greencode_lsp.evaluation.runs.records import Cost, Forced
+from greencode_lsp.evaluation.suites.example import Example
+from greencode_lsp.policy import Policy, Verdict
+from greencode_lsp.policy import Reading as PolicyReading
+
+
+class PropagatedText:
+    """A text whose tokens may leave at exits; K and V of the layers behind an exit are projected from its state."""
+
+    def __init__(self, backbone: Backbone, model: EarlyExitModel) -> None:
+        self._backbone, self._model = backbone, model
+        self._caches = [backbone.new_cache(len(layers)) for layers in model.segments]
+        self.length = 0
+
+    def prefill(self, prompt: Sequence[int]) -> None:
+        """Run a prompt, all but its last token, to full depth."""
+        for start in range(0, len(prompt) - 1, CHUNK_ROWS):
+            ids = list(prompt[start : min(start + CHUNK_ROWS, len(prompt) - 1)])
+            hidden = self._backbone.embed(ids, start)
+            for layers, cache in zip(self._model.segments, self._caches, strict=True):
+                hidden = self._backbone.run_layers(layers, hidden, start, cache)
+        self.length = len(prompt) - 1
+
+    def next(self, token: int, policy: Policy | None) -> tuple[int, int, Verdict]:
+        """Feed a token; return the next one, the depth it was read at, and the verdict. No policy is full depth."""
+        start, hidden = self.length, self._backbone.embed([token], self.length)
+        self.length += 1
+        for segment, layers in enumerate(self._model.segments):
+            hidden = self._backbone.run_layers(layers, hidden, start, self._caches[segment])
+            if segment == self._model.last or policy is None:
+                continue
+            verdict = policy.decide(self._reading(segment, hidden))
+            if verdict is not Verdict.CONTINUE:
+                self._propagate(segment + 1, hidden, start)
+                return int(self._model.most_likely(segment, hidden)[0]), self._model.depth(segment), verdict
+        return int(self._model.most_likely(self._model.last, hidden)[0]), self._model.layers, Verdict.EXIT
+
+    def _reading(self, segment: int, hidden: Tensor) -> PolicyReading:
+        depth = self._model.depth(segment)
+        return PolicyReading(segment, depth, hidden[0], lambda: self._model.read(segment, hidden)[0])
+
+    def _propagate(self, segment: int, hidden: Tensor, start: int) -> None:
+        rows = self._backbone.rows(start, 1)
+        for index in range(segment, len(self._model.segments)):
+            cache = self._caches[index]
+            cache.reserve(start + 1, start)
+            for place, layer in enumerate(self._model.segments[index]):
+                self._write(self._backbone.weights.layers[layer], hidden, rows, cache, place)
+
+    def _write(self, layer: Layer, hidden: Tensor, rows: Rows, cache: Cache, place: int) -> None:
+        shape = self._backbone.shape
+        first = shape.heads * shape.head_size  # the queries are not needed
+        bias = None if layer.qkv.bias is None else layer.qkv.bias[first:]
+        projection = Linear(layer.qkv.weight[first:], bias)
+        fused = apply(projection, normalise(shape, hidden, layer.attention_norm))
+        key, value = fused.view(len(hidden), 2, shape.kv_heads, shape.head_size).unbind(1)
+        if layer.key_norm is not None:
+            key = normalise(shape, key, layer.key_norm)
+        if rows.rotary is not None:
+            key = rotate(key, *rows.rotary)
+        cache.keys[place][:, rows.where] = key.transpose(0, 1)
+        cache.values[place][:, rows.where] = value.transpose(0, 1)
+
+
+class PropagatingDecoder:
+    """Decodes with propagated K/V.
+
+    Joules are by the table of the engine that ships, with a projection of K and V at its share of a layer's weights, so
+    that the two ways to keep K/V are compared on the same kernels. Times are those of the plain backbone.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        model: EarlyExitModel,
+        tokenizer: CodeTokenizer,
+        make_policy: Callable[[str], Policy],
+        table: CostTable | None,
+        gauge: Gauge,
+    ) -> None:
+        self._backbone, self._model, self._tokenizer = backbone, model, tokenizer
+        self._make_policy, self._table, self._gauge = make_policy, table, gauge
+
+    @torch.inference_mode()
+    def decode(self, example: Example, full_tokens: int | None) -> Decoded:
+        """Continue an example, then feed it the true text."""
+        text = PropagatedText(self._backbone, self._model)
+        begun = self._gauge.read()
+        text.prefill(example.prompt)
+        prefilled = self._gauge.read()
+        tokens, finish = self._generate(example, text)
+        ended = self._gauge.read()
+        cost = self._cost(example, tokens, self._gauge.between(begun, prefilled), self._gauge.between(prefilled, ended))
+        return Decoded(tuple(tokens), finish.value, cost, self._force(example, text))
+
+    def _generate(self, example: Example, text: PropagatedText) -> tuple[list[Token], Finish]:
+        policy, stop = self._make_policy(example.id), stop_rule(example, self._tokenizer)
+        tokens: list[Token] = []
+        token = example.prompt[-1]
+        while len(tokens) < example.max_tokens:
+            token, depth, verdict = text.next(token, policy if tokens else None)
+            if verdict is Verdict.STOP:
+                return tokens, Finish.GAVE_UP
+            if token in self._backbone.shape.end_of_text:
+                return tokens, Finish.END_OF_TEXT
+            tokens.append(Token(token, depth))
+            if stop([each.id for each in tokens]):
+                return tokens, Finish.STOP_RULE
+        return tokens, Finish.MAX_TOKENS
+
+    def _force(self, example: Example, text: PropagatedText) -> Forced:
+        policy = self._make_policy(example.id)
+        text.length = len(example.prompt) - 1
+        right = depths = 0
+        for count, (token, true) in enumerate(zip((example.prompt[-1], *example.target), example.target, strict=False)):
+            said, depth, verdict = text.next(token, policy if count else None)
+            right += verdict is not Verdict.STOP and said == true
+            depths += depth
+        return Forced(right, len(example.target), depths)
+
+    def _cost(self, example: Example, tokens: Sequence[Token], prefill: Reading, decode: Reading) -> Cost:
+        table, layers, before = self._table, self._model.layers, len(example.prompt) - 1
+        counted = None if prefill.joules is None or decode.joules is None else prefill.joules + decode.joules
+        if table is None:
+            return Cost(prefill.seconds, decode.seconds, None, None, None, None, None, None, counted, "unknown")
+        steps = Work(head_runs={1: len(tokens)})
+        copied = 0
+        for token in tokens:
+            steps += Work(layer_runs={(token.exit_layer, 1): 1})
+            copied += layers - token.exit_layer
+        projections = self._projection_share() * table.joules(Work(layer_runs={(1, 1): copied}))
+        full_decode = full_decode_joules(table, layers, len(tokens))
+        in_prompt = table.joules(rows_work(layers, before))
+        return Cost(
+            seconds_prefill=prefill.seconds,
+            seconds_decode=decode.seconds,
+            joules_prefill=in_prompt,
+            joules_decode=table.joules(steps) + projections,
+            joules_full=in_prompt + full_decode,
+            joules_decode_full=full_decode,
+            joules_uncached=None,
+            joules_uncached_full=None,
+            counted_joules=counted,
+            source=table.source,
+        )
+
+    def _projection_share(self) -> float:
+        shape = self._backbone.shape
+        weights = 2 * shape.kv_heads * shape.head_size * shape.hidden_size
+        return weights * self._backbone.weights.embedding.element_size() / self._backbone.layer_bytes(0)
