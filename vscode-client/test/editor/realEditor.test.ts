@@ -93,7 +93,6 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
     const tooltip = await workbench.hover.innerText();
     assert.match(tooltip, /Mean exit layer\s+30 of 30/);
     assert.match(tooltip, /Joules are (measured|estimated)/);
-    await picture("tooltip");
     await workbench.page.mouse.move(400, 300);
   });
 
@@ -120,23 +119,26 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
     await untilSuggested(SUGGESTED.slice(3));
   });
 
-  test("another profile acts on the next completion", async () => {
+  test("another profile acts on the next completion: its tokens are read at less depth", async () => {
     await workbench.profile.click();
-    await workbench.pick("exact");
+    await workbench.pick("eco");
     await workbench.until(
       "its name shows",
       () => workbench.profile.innerText(),
-      (text) => text.includes("exact"),
+      (text) => text.includes("eco"),
     );
     await clearLine();
     await workbench.type(" not ");
     await workbench.until("ghost text is drawn", ghostText, (text) => text !== "");
     await workbench.meter.hover();
-    await workbench.until(
+    const tooltip = await workbench.until(
       "the completion's profile shows",
       () => workbench.hover.innerText(),
-      (tooltip) => /Profile\s+exact/.test(tooltip),
+      (text) => /Profile\s+eco/.test(text),
     );
+    const [, depth] = /Mean exit layer\s+([\d.]+) of 30/.exec(tooltip) ?? [];
+    assert.ok(Number(depth) < 30, tooltip);
+    await picture("tooltip");
     await workbench.page.mouse.move(400, 300);
   });
 

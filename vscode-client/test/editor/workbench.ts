@@ -48,13 +48,14 @@ export class Workbench {
       env,
       stdio: ["ignore", "pipe", "ignore"],
     });
+    const listening = untilListening(server);
     const args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
     const browser = await chromium.launch({ executablePath, args });
     const page = await browser.newPage({ viewport: { width: 1100, height: 640 }, deviceScaleFactor: 1.5 });
     page.setDefaultTimeout(PATIENCE_MS);
     const workbench = new Workbench(page, browser, server, folder);
     try {
-      await untilListening(server);
+      await listening;
       await page.goto(`http://127.0.0.1:${port}/?folder=${work}`);
     } catch (error) {
       await workbench.close();
