@@ -54,6 +54,7 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
 
   /** Goes to the end of the last line of code and takes away what was added there. */
   const clearLine = async () => {
+    await workbench.focusEditor();
     await workbench.press("Escape", "Control+End", "ArrowUp", "End", "Shift+Home", "Shift+Home", "Delete");
     await workbench.type("        return");
     await workbench.press("Escape");
@@ -101,15 +102,6 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
     await untilAdded(` ${SUGGESTED}`);
   });
 
-  test("what was accepted can be coloured by depth", async () => {
-    await workbench.runCommand("greencode: Colour Last Accepted Text by Exit Depth");
-    const coloured = workbench.page.locator(".view-lines [class*=ced-]");
-    await coloured.first().waitFor();
-    await picture("depth");
-    await workbench.runCommand("greencode: Colour Last Accepted Text by Exit Depth");
-    await coloured.first().waitFor({ state: "detached" });
-  });
-
   test("a suggestion can be taken word by word", async () => {
     await clearLine();
     await workbench.type(" ");
@@ -128,7 +120,7 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
       (text) => text.includes("eco"),
     );
     await clearLine();
-    await workbench.type(" not ");
+    await workbench.type(" ");
     await workbench.until("ghost text is drawn", ghostText, (text) => text !== "");
     await workbench.meter.hover();
     const tooltip = await workbench.until(
@@ -140,6 +132,16 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
     assert.ok(Number(depth) < 30, tooltip);
     await picture("tooltip");
     await workbench.page.mouse.move(400, 300);
+  });
+
+  test("what was accepted can be coloured by depth", async () => {
+    await workbench.press("Tab");
+    await workbench.runCommand("greencode: Colour Last Accepted Text by Exit Depth");
+    const coloured = workbench.page.locator(".view-lines [class*=ced-]");
+    await coloured.first().waitFor();
+    await picture("depth");
+    await workbench.runCommand("greencode: Colour Last Accepted Text by Exit Depth");
+    await coloured.first().waitFor({ state: "detached" });
   });
 
   test("the dashboard shows the energy, light and dark", async () => {
@@ -173,7 +175,7 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
     await workbench.meter.click();
     await workbench.pick("Resume");
     await workbench.untilReady();
-    await workbench.page.locator(".monaco-editor .view-lines").first().click();
+    await workbench.focusEditor();
     await workbench.press("Control+End", "ArrowUp", "End", "Backspace");
     await workbench.type(" ");
     await workbench.until("ghost text is drawn", ghostText, (text) => text !== "");

@@ -42,20 +42,19 @@ export class Workbench {
       VSCODE_CLI: "1",
     };
     execFileSync(process.execPath, [codeServer, "--install-extension", vsix, ...folders], { env, stdio: "pipe" });
+    const args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+    const browser = await chromium.launch({ executablePath, args });
+    const page = await browser.newPage({ viewport: { width: 1100, height: 640 }, deviceScaleFactor: 1.5 });
+    page.setDefaultTimeout(PATIENCE_MS);
     const port = await freePort();
     const quiet = ["--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust"];
     const server = spawn(process.execPath, [codeServer, ...quiet, ...folders, "--bind-addr", `127.0.0.1:${port}`], {
       env,
       stdio: ["ignore", "pipe", "ignore"],
     });
-    const listening = untilListening(server);
-    const args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
-    const browser = await chromium.launch({ executablePath, args });
-    const page = await browser.newPage({ viewport: { width: 1100, height: 640 }, deviceScaleFactor: 1.5 });
-    page.setDefaultTimeout(PATIENCE_MS);
     const workbench = new Workbench(page, browser, server, folder);
     try {
-      await listening;
+      await untilListening(server);
       await page.goto(`http://127.0.0.1:${port}/?folder=${work}`);
     } catch (error) {
       await workbench.close();
@@ -93,7 +92,12 @@ export class Workbench {
   async openFile(name: string): Promise<void> {
     await this.page.locator(".explorer-viewlet .monaco-list-row", { hasText: name }).dblclick();
     await this.page.locator(".editor-group-container .tab.active", { hasText: name }).waitFor();
+    await this.focusEditor();
+  }
+
+  async focusEditor(): Promise<void> {
     await this.page.locator(".monaco-editor .view-lines").first().click();
+    await this.page.locator(".monaco-editor.focused").waitFor();
   }
 
   async press(...keys: string[]): Promise<void> {
