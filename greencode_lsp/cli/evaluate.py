@@ -22,17 +22,18 @@ RESULTS = Path("results")
 COLUMNS = {
     "exact_match": "EM %",
     "edit_similarity": "ES %",
-    "rouge_l": "ROUGE-L",
     "codebleu": "CodeBLEU",
-    "pass_at_1": "pass@1 %",
-    "first_line_acceptance": "accepted %",
-    "next_token_accuracy": "next token %",
+    "pass_at_1": "pass@1",
+    "first_line_acceptance": "taken %",
     "mean_exit_layer": "depth",
     "joules": "J",
     "saved": "saved %",
-    "tokens_per_s": "tokens/s",
+    "tokens_per_s": "tok/s",
 }
 """Columns on the terminal; everything else is in --json and in the report."""
+
+PLAIN = ("mean_exit_layer", "joules", "tokens_per_s")
+"""Columns without their intervals."""
 
 
 def evaluate(
@@ -181,7 +182,9 @@ def warn(line: str) -> None:
 def show(summary: Summary, path: Path) -> None:
     """Print the main figures as a table."""
     columns = [name for name in COLUMNS if name in summary.metrics]
-    table = Table("", *(COLUMNS[name] for name in columns))
+    table = Table("", box=None, padding=(0, 1), collapse_padding=True)
+    for name in columns:
+        table.add_column(COLUMNS[name], justify="right", no_wrap=True)
     for row in summary.rows:
         table.add_row(row.name, *(cell(row, name) for name in columns))
     results.print(table)
@@ -204,7 +207,6 @@ def cell(row: Row, name: str) -> str:
     figure = row.figures[name]
     if figure.value is None:
         return "?"
-    text = f"{figure.value:.1f}" if abs(figure.value) >= 10 else f"{figure.value:.2f}"
-    if figure.low is None or figure.high is None:
-        return text
-    return f"{text} ±{(figure.high - figure.low) / 2:.1f}"
+    if figure.low is None or figure.high is None or name in PLAIN:
+        return f"{figure.value:.1f}"
+    return f"{round(figure.value, 1) + 0.0:.1f}±{(figure.high - figure.low) / 2:.1f}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from greencode_lsp.energy import CalibrationError, CostStore, CostTable, Meter, calibrate
+from greencode_lsp.energy import CALIBRATED_ROWS, CalibrationError, CostStore, CostTable, Meter, calibrate
 from greencode_lsp.engine import EarlyExitModel, Session
 
 CONTEXT_ROWS = 512
@@ -38,11 +38,13 @@ def cost_table(
 def measure(model: EarlyExitModel, meter: Meter, progress: Callable[[int, int], None] | None) -> CostTable:
     """Measure the first segment and the head; all layers of a backbone cost the same."""
     session = Session(model)
-    session.feed([index % 100 for index in range(CONTEXT_ROWS)])
+    context = model.backbone.shape.context_length
+    before = min(CONTEXT_ROWS, context // 2)
+    session.feed([index % 100 for index in range(before)])
     hidden = session.run(0)
 
     def run_layers(rows: int) -> None:
-        session.rewind(CONTEXT_ROWS)
+        session.rewind(before)
         session.feed([7] * rows)
         session.run(0)
 
@@ -51,7 +53,8 @@ def measure(model: EarlyExitModel, meter: Meter, progress: Callable[[int, int], 
         model.most_likely(model.last, hidden[:rows])[0].item()
 
     window = WINDOW_SECONDS[meter.source]
-    return calibrate(run_layers, len(model.segments[0]), run_head, meter, window, progress=progress)
+    fitting = [rows for rows in CALIBRATED_ROWS if rows <= min(before, context - before)]
+    return calibrate(run_layers, len(model.segments[0]), run_head, meter, window, rows=fitting, progress=progress)
 
 
 def machine_key(name: str, model: EarlyExitModel, meter: Meter) -> str:

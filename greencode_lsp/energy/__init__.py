@@ -6,7 +6,7 @@ joules per layer and head run with it, `CostStore` keeps that, and `Attribution`
 """
 
 from greencode_lsp.energy.attribution import Attribution, Charge
-from greencode_lsp.energy.calibration import CalibrationError, calibrate
+from greencode_lsp.energy.calibration import CALIBRATED_ROWS, CalibrationError, calibrate
 from greencode_lsp.energy.carbon import GRID_FACTORS, GridFactor, grams, grid_factor
 from greencode_lsp.energy.cost_store import CostStore
 from greencode_lsp.energy.costs import CostTable, Work, full_depth
@@ -20,6 +20,7 @@ from greencode_lsp.energy.probes import choose_meter, probe_meters
 from greencode_lsp.energy.rapl import RaplMeter
 
 __all__ = [
+    "CALIBRATED_ROWS",
     "GRID_FACTORS",
     "WATTS_PER_CORE",
     "Attribution",

@@ -105,7 +105,6 @@ def test_the_doctor_names_what_fails_and_the_fix(tmp_path: Path) -> None:
         (["complete", "BINARY"], "is not UTF-8 text"),
         (["complete", "EMPTY"], "has nothing to continue"),
         (["complete", "FILE", "--profile", "turbo"], "unknown profile 'turbo'"),
-        (["complete", "FILE", "--profile", "eco"], "calibrated policy"),
         (["complete", "FILE", "--model", "no-such-model"], "no-such-model"),
         (["complete", "FILE", "--multiline", "perhaps"], "unknown --multiline"),
         (["models", "verify", "no-such-model"], "no-such-model"),

@@ -56,7 +56,7 @@ class CodeBleuPart:
         )
         if self.part is not None:
             return parts[self.part]
-        # As in the package: without any data flow in the references, that part counts as whole.
+        # As in the package: where no data flow matches at all, that part counts as whole.
         return (parts["ngram"] + parts["weighted_ngram"] + parts["syntax"] + (parts["dataflow"] or 1.0)) / 4
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from greencode_lsp.evaluation.metrics.bootstrap import Estimate
 from greencode_lsp.evaluation.report.frontier import advantages
 from greencode_lsp.evaluation.report.paper import EqualDepth, Paper
-from greencode_lsp.evaluation.report.plots import relative_change
+from greencode_lsp.evaluation.report.plots import relative
 from greencode_lsp.evaluation.summary import Row, Summary
 
 PROFILES = ("balanced", "eco")
@@ -39,13 +39,13 @@ def claims(summary: Summary, paper: Paper) -> list[Claim]:
             "without significantly affecting accuracy: ROUGE-L",
             spread([point.rouge_l for point in points]),
             "the text is the same",
-            of_profiles(summary, lambda row: percent(relative_change(summary, row, "rouge_l"))),
+            of_profiles(summary, lambda row: percent(relative(summary, row, "rouge_l"))),
         ),
         Claim(
             "the same: CodeBLEU",
             spread([point.codebleu for point in points]),
             "the text is the same",
-            of_profiles(summary, lambda row: percent(relative_change(summary, row, "codebleu"))),
+            of_profiles(summary, lambda row: percent(relative(summary, row, "codebleu"))),
         ),
         Claim(
             "A learned policy beats a fixed exit",

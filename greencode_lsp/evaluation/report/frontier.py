@@ -29,14 +29,12 @@ class Advantage:
     @property
     def verdict(self) -> str:
         """Say in words whether the profile is better."""
-        quality, joules = sign(self.quality), sign(self.joules)
-        if quality is None and joules is None:
+        signs = {sign(each) for each in (self.quality, self.joules)} - {None}
+        if not signs:
             return "unknown"
-        if 1 in (quality, joules) and -1 not in (quality, joules):
-            return "better"
-        if -1 in (quality, joules) and 1 not in (quality, joules):
-            return "worse"
-        return "no clear difference" if quality == joules == 0 else "better in one, worse in the other"
+        if signs == {1, -1}:
+            return "better in one, worse in the other"
+        return "better" if 1 in signs else "worse" if -1 in signs else "no clear difference"
 
 
 def sign(estimate: Estimate) -> int | None:

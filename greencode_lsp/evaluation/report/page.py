@@ -91,7 +91,10 @@ def _section(summary: Summary) -> str:
         f'<section id="{_anchor(summary)}"><h2>{escape(summary.suite)}, {escape(summary.form)}</h2>',
         _about(summary),
         "<h3>Quality and energy</h3>",
-        _figure(frontier_plot(summary, quality, label), "Above and to the left is better. Grey: fixed exits."),
+        _figure(
+            frontier_plot(summary, quality, label),
+            "Above and to the left is better. Grey: fixed exits, joined. Hollow: at the depth of eco.",
+        ),
         _advantages(advantages(summary, quality), label),
     ]
     if shown is not None:
@@ -159,16 +162,15 @@ def _advantages(found: Sequence[Advantage], label: str) -> str:
 def _cases(title: str, cases: Sequence[Case], summary: Summary) -> str:
     if not cases:
         return f"<p>{escape(title)}: none.</p>"
-    layers = summary.header["settings"]["layers"]
-    blocks = "".join(_case(case, layers) for case in cases)
-    depths = [*summary.header["settings"]["exits"], layers]
-    legend = "".join(f'<span class=token style="--depth:{depth_colour(each, layers)}">{each}</span>' for each in depths)
+    depths = [*summary.header["settings"]["exits"], summary.header["settings"]["layers"]]
+    blocks = "".join(_case(case, depths) for case in cases)
+    legend = "".join(f'<span class=token style="--depth:{depth_colour(each, depths)}">{each}</span>' for each in depths)
     return f"<h4>{escape(title)}</h4><p>layer: {legend}</p>{blocks}"
 
 
-def _case(case: Case, layers: int) -> str:
+def _case(case: Case, depths: Sequence[int]) -> str:
     tokens = "".join(
-        f'<span class=token title="layer {depth}" style="--depth:{depth_colour(depth, layers)}">{escape(piece)}</span>'
+        f'<span class=token title="layer {depth}" style="--depth:{depth_colour(depth, depths)}">{escape(piece)}</span>'
         for piece, depth in _visible(case)
     )
     full = "" if case.full is None else f"<div><b>full</b> {escape(case.full.text.strip())}</div>"

@@ -6,7 +6,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from greencode_lsp.evaluation.errors import EvaluationError
@@ -82,29 +82,38 @@ def family(name: str) -> str:
 
 
 def frontier_plot(summary: Summary, quality: str, label: str) -> str:
-    """Plot quality over joules for a completion, every configuration with its intervals."""
-    figure, axes = new_figure(7.5, 4.6)
-    rows = [row for row in summary.rows if row.figures["joules"].value is not None]
-    line = sorted((_value(row, "joules"), _value(row, quality)) for row in fixed_rows(summary))
-    axes.plot([x for x, _ in line], [y for _, y in line], color=COLOURS["fixed"], linewidth=1, zorder=1)
-    for row in rows:
-        kind = family(row.name)
+    """Plot quality over joules for a completion, both beside full depth's on the same examples, with intervals."""
+    figure, axes = new_figure(8.5, 4.6)
+    line = [(relative(summary, row, "joules"), row) for row in fixed_rows(summary)]
+    axes.plot(
+        [100 + (x.value or 0.0) for x, _ in line],
+        [_value(row.differences, quality) for _, row in line],
+        color=COLOURS["fixed"],
+        linewidth=1,
+        zorder=1,
+    )
+    for row in summary.rows:
+        joules, difference, kind = relative(summary, row, "joules"), row.differences[quality], family(row.name)
+        if joules.value is None or difference.value is None:
+            continue
+        is_profile = row.kind == "profile"
         axes.errorbar(
-            _value(row, "joules"),
-            _value(row, quality),
-            xerr=_bars(row.figures["joules"]),
-            yerr=_bars(row.figures[quality]),
+            100 + joules.value,
+            difference.value,
+            xerr=_bars(joules),
+            yerr=_bars(difference),
             fmt=MARKERS.get(kind, "o"),
             color=COLOURS.get(kind, INK),
-            markersize=9 if row.kind == "profile" else 6,
+            markersize=9 if is_profile else 6,
+            markerfacecolor="none" if row.name.endswith("-eco") else None,
             elinewidth=1,
-            alpha=1.0 if row.kind == "profile" else 0.8,
-            zorder=3 if row.kind == "profile" else 2,
+            zorder=3 if is_profile else 2,
+            label=row.name,
         )
-        axes.annotate(row.name, (_value(row, "joules"), _value(row, quality)), (6, 5), textcoords="offset points")
-    axes.set_xlabel("joules for a completion (less is better)")
-    axes.set_ylabel(label)
-    axes.set_xlim(left=0)
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.set_xlabel("joules for a completion, % of full depth's")
+    axes.set_ylabel(f"{label}: difference from full depth")
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return as_svg(figure, f"frontier-{summary.suite}-{summary.form}")
 
 
@@ -118,16 +127,17 @@ def depth_plot(summary: Summary, row: Row) -> str:
     depths = sorted({depth for kind in kinds for depth in counts[kind]})
     figure, axes = new_figure(7.5, 0.9 + 0.5 * len(kinds))
     left = [0.0] * len(kinds)
-    layers = summary.header["settings"]["layers"]
+    settings = summary.header["settings"]
+    scale = [*settings["exits"], settings["layers"]]
     for depth in depths:
         shares = [100 * counts[kind][depth] / counts[kind].total() for kind in kinds]
-        axes.barh(kinds, shares, left=left, color=depth_colour(depth, layers), label=f"{depth}")
+        axes.barh(kinds, shares, left=left, color=depth_colour(depth, scale), label=f"{depth}")
         left = [before + share for before, share in zip(left, shares, strict=True)]
     for index, kind in enumerate(kinds):
         axes.annotate(f"{counts[kind].total():,}", (101, index), va="center", annotation_clip=False)
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    axes.set_xlabel(f"% of tokens by the layer they were read at, of {layers} ({row.name})")
+    axes.set_xlabel(f"% of tokens by the layer they were read at, of {settings['layers']} ({row.name})")
     axes.legend(ncols=len(depths), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, labelcolor=INK)
     return as_svg(figure, f"depth-{summary.suite}-{summary.form}")
 
@@ -172,7 +182,7 @@ def paper_plot(summaries: Sequence[Summary], paper: Paper) -> str:
     for summary in summaries:
         for name in ("balanced", "eco"):
             row = summary.row(name)
-            change = None if row is None else relative_change(summary, row, "rouge_l").value
+            change = None if row is None else relative(summary, row, "rouge_l").value
             if row is None or change is None:
                 continue
             for figure_name, filled, against in (
@@ -198,7 +208,7 @@ def paper_plot(summaries: Sequence[Summary], paper: Paper) -> str:
     return as_svg(figure, "paper")
 
 
-def relative_change(summary: Summary, row: Row, metric: str) -> Estimate:
+def relative(summary: Summary, row: Row, metric: str) -> Estimate:
     """Return by how many percent a figure differs from full depth's."""
     full = summary.row(FULL)
     own = row.figures.get(metric)
@@ -210,13 +220,17 @@ def relative_change(summary: Summary, row: Row, metric: str) -> Estimate:
     return summary.bootstrap.around(100 * (own.value / whole.value - 1), samples)
 
 
-def depth_colour(depth: int, layers: int) -> str:
-    """Return the colour of a depth, from green for shallow to red for all layers."""
-    return DEPTH_COLOURS[min(depth * len(DEPTH_COLOURS) // (layers + 1), len(DEPTH_COLOURS) - 1)]
+def depth_colour(depth: int, depths: Sequence[int]) -> str:
+    """Return the colour of a depth among those that a token can be read at, from green to red for all layers."""
+    rank = sum(each < depth for each in depths) / max(len(depths) - 1, 1)
+    place = min(rank, 1.0) * (len(DEPTH_COLOURS) - 1)
+    index = min(int(place), len(DEPTH_COLOURS) - 2)
+    low, high = (bytes.fromhex(colour[1:]) for colour in DEPTH_COLOURS[index : index + 2])
+    return "#" + bytes(round(a + (b - a) * (place - index)) for a, b in zip(low, high, strict=True)).hex()
 
 
-def _value(row: Row, name: str) -> float:
-    value = row.figures[name].value
+def _value(estimates: Mapping[str, Estimate], name: str) -> float:
+    value = estimates[name].value
     return float("nan") if value is None else value
 
 
