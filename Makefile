@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-python test-client check clean
+.PHONY: demo test test-python test-client test-editor check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/greencode models pull smollm2-135m
@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	$(BIN)/greencode complete examples/Inventory.java --at 15:9
 	$(BIN)/greencode complete examples/Inventory.java --at 15:9 --profile exact
 
-test: check test-python test-client
+test: check test-python test-client test-editor
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -27,6 +27,10 @@ test-python: $(VENV)/.installed-dev
 test-client: $(VENV)/.installed-dev vscode-client/node_modules/.installed
 	cd vscode-client && GREENCODE_LSP=$(abspath $(BIN)/greencode-lsp) npm run check
 	cd vscode-client && npm run package
+
+# In a real VS Code, where node 20, chromium and code-server can be had; elsewhere it says what is missing.
+test-editor: test-client
+	cd vscode-client && GREENCODE_LSP=$(abspath $(BIN)/greencode-lsp) npm run test:editor
 
 clean:
 	rm -rf $(VENV) vscode-client/node_modules vscode-client/dist vscode-client/out .mypy_cache .pytest_cache .ruff_cache

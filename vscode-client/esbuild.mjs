@@ -9,7 +9,7 @@ const common = {
   platform: "node",
   target: "node20",
   format: "cjs",
-  external: ["vscode"],
+  external: ["vscode", "playwright-core"],
   logLevel: "warning",
 };
 
@@ -24,10 +24,10 @@ writeFileSync("dist/THIRD-PARTY-NOTICES.txt", thirdPartyNotices(Object.keys(meta
 
 if (process.argv.includes("--tests")) {
   rmSync("out", { recursive: true, force: true });
-  const entryPoints = readdirSync("test")
+  const entryPoints = readdirSync("test", { recursive: true })
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => join("test", name));
-  await build({ ...common, entryPoints, outdir: "out" });
+  await build({ ...common, entryPoints, outbase: "test", outdir: "out" });
 }
 
 /** The licences of the packages that went into the bundle, as those ask for. */

@@ -66,7 +66,7 @@ async def test_the_depth_of_every_token_can_be_asked_for(editor: Editor) -> None
     (item,) = await editor.suggest(uri, 10, 15)
     answer = await run(editor, "tokens", item.command.arguments[0])
     assert sum(token["length"] for token in answer["tokens"]) == len(str(item.insert_text))
-    assert {token["exitLayer"] for token in answer["tokens"]} <= {12, 18, 22, 24, 26, 28, 30}
+    assert all(0 < token["exitLayer"] <= answer["layers"] for token in answer["tokens"])
     assert answer["layers"] == 30
     assert await run(editor, "tokens", "unknown") is None
     await until(lambda: editor.energy, "the energy arrives")

@@ -12,6 +12,7 @@ export interface Bar {
 const WIDTH = 640;
 const HEIGHT = 150;
 const LABEL_HEIGHT = 18;
+const WIDEST_STEP = 64;
 
 /** Labels are thinned out so that they do not touch. */
 export function barChart(title: string, bars: Bar[]): string {
@@ -19,8 +20,8 @@ export function barChart(title: string, bars: Bar[]): string {
     return `<p class="none">Nothing yet.</p>`;
   }
   const highest = Math.max(...bars.map(total), Number.MIN_VALUE);
-  const step = WIDTH / bars.length;
-  const labelEvery = Math.ceil((bars.length * 44) / WIDTH);
+  const step = Math.min(WIDTH / bars.length, WIDEST_STEP);
+  const labelEvery = Math.ceil(44 / step);
   const drawn = bars.map((bar, index) => drawBar(bar, index * step, step, highest, index % labelEvery === 0));
   const size = `viewBox="0 0 ${WIDTH} ${HEIGHT + LABEL_HEIGHT}"`;
   return `<svg ${size} role="img" aria-label="${escapeHtml(title)}">${drawn.join("")}</svg>`;
