@@ -162,13 +162,13 @@ def traces(
         recorded = record_traces(opened.runner, opened.heads, windows, opened.material.lead, out, facts, report)
     shares = dict(zip(recorded.exits, agreement(recorded.predicted[:]), strict=True))
     if as_json:
-        print_json({"folder": str(out), "rows": len(recorded), "split": split, "agreement": shares})
+        print_json({"folder": str(out), "rows": len(recorded), "split": facts.split, "agreement": shares})
         return
     table = Table("exit", "agreement")
     for depth, value in shares.items():
         table.add_row(str(depth), share(value))
     results.print(table)
-    results.print(f"{len(recorded):,} tokens of {split} are in {out}", markup=False)
+    results.print(f"{len(recorded):,} tokens of {facts.split} are in {out}", markup=False)
 
 
 def open_runner(model: str, exits_file: Path | None, at: str | None, device: str, report: Any) -> Any:

@@ -30,6 +30,8 @@ class EarlyExitModel:
             raise EngineError(f"there are heads for exits {strangers}, and the model's exits are {list(exits)}")
         self.segments = tuple(range(low, high) for low, high in pairwise(bounds))
         self._readers = tuple(backbone.reader(self.heads.get(segment.stop)) for segment in self.segments)
+        layer_bytes = backbone.layer_bytes(0)
+        self._translator_layers = tuple(reader.translator_bytes / layer_bytes for reader in self._readers)
 
     @property
     def layers(self) -> int:
@@ -47,7 +49,7 @@ class EarlyExitModel:
 
     def translator_layers(self, segment: int) -> float:
         """Return what reading behind this segment costs before the head, as a share of a layer, by bytes of weights."""
-        return self._readers[segment].translator_bytes / self.backbone.layer_bytes(0)
+        return self._translator_layers[segment]
 
     def read(self, segment: int, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden] that leave this segment."""

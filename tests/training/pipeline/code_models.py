@@ -70,7 +70,7 @@ def write_corpus(folder: Path, tokenizer: Tokenizer, modules: dict[str, list[str
     files = (
         (index, encoding.ids)
         for index, texts in enumerate(modules.values())
-        for encoding in tokenizer.encode_batch(texts[:4])
+        for encoding in tokenizer.encode_batch(texts[:12])
     )
     return Corpus.write(folder, packages, files, vocabulary=VOCABULARY)
 

@@ -73,7 +73,7 @@ def run(*arguments: object) -> dict:
     return json.loads(result.stdout)
 
 
-@pytest.fixture(scope="module", params=["llama"])
+@pytest.fixture(scope="module", params=["llama", "opt"])
 def made(request, tmp_path_factory) -> Made:
     """Train everything by the commands that a person would run."""
     root = tmp_path_factory.mktemp(request.param)
@@ -92,8 +92,8 @@ def made(request, tmp_path_factory) -> Made:
         result = run("train", "exits", corpus.folder, root / "out", "--recipe", root / "recipe.toml", *about)
         (root / "out" / "exits.safetensors").rename(bundle / "exits.safetensors")
         assert all(result["after"][f"agreement_{depth}"] > result["before"][f"agreement_{depth}"] for depth in EXITS)
-        for split, tokens in (("train", 120_000), ("calibration", 80_000), ("heldout", 80_000)):
-            how = ("--split", split, "--max-tokens", tokens, "--context", 128)
+        for split, tokens in (("train", 120_000), ("calibration", 150_000), ("heldout", 150_000)):
+            how = ("--split", split, "--max-tokens", tokens, "--context", 128, "--windows-per-file", 8)
             run("train", "traces", corpus.folder, root / split, *how, *about)
         run("train", "policy", root / "train", bundle, "--head-layers", 2, "--width", 32, "--epochs", 4)
         run("calibrate", root / "calibration", bundle, "--head-layers", 2)
@@ -151,6 +151,19 @@ def test_completions_with_the_bundle_leave_early_and_cost_less(completer: Comple
 def test_exits_that_only_draft_change_nothing(completer: Completer, made: Made) -> None:
     full, exact = suggestions(completer, made, "full"), suggestions(completer, made, "exact")
     assert [one.text for one in exact] == [one.text for one in full]
+
+
+def test_a_policy_can_learn_from_what_it_wrote_itself(made: Made, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("GREENCODE_CACHE", str(made.bundle.parent / "cache"))
+    corpus, about = made.bundle.parent / "corpus", ("--model", made.bundle, "--device", "cpu", "--context", 128)
+    how = ("--split", "train", "--max-tokens", 4000, "--written-by", made.bundle, "--new-tokens", 16)
+    written = run("train", "traces", corpus, tmp_path / "written", *how, *about)
+    assert written["split"] == "train, written by eco"
+    traces = load_traces(tmp_path / "written")
+    assert (np.bincount(traces.files) <= 2 * 16).all()
+    again = ("--on-policy", tmp_path / "written", "--width", 8, "--epochs", 1)
+    refitted = run("train", "policy", made.bundle.parent / "train", tmp_path / "again", *again)
+    assert refitted["rows"] == len(load_traces(made.bundle.parent / "train", 400_000, 420)) + len(traces)
 
 
 @pytest.fixture(scope="module", autouse=True)
