@@ -1,7 +1,8 @@
 /** The bundled extension with the real language client and the real server, in a mock of the editor. */
 
 import assert from "node:assert/strict";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { editor, installVscodeMock } from "./vscodeMock";
@@ -15,6 +16,9 @@ const SOURCE = "def fibonacci(n):\n    if n < 2:\n        return n\n    return "
 const END = new editor.Position(3, 11);
 const NO_TOKEN = new editor.CancellationTokenSource().token;
 const ENERGY = /^\$\(zap\) ~?(\?|\d[\d.]*) m?J/;
+
+// A ledger of this test's own: the user's must neither be written to nor decide what is found.
+process.env.GREENCODE_DATA = mkdtempSync(join(tmpdir(), "greencode-client-"));
 
 installVscodeMock();
 // eslint-disable-next-line @typescript-eslint/no-require-imports
