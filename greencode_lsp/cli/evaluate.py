@@ -123,7 +123,7 @@ def run_suite(
 
     opened = open_bundle(options, report)
     report("reading rows", 0, 1)
-    prompter = Prompter(opened.tokenizer, opened.model.backbone.shape.context_length)
+    prompter = Prompter(opened.tokenizer, opened.model.backbone.shape.context_length, opened.infill)
     examples = load_examples(find_suite(name, form)[0], form, selection, prompter)
     profiles, controls, peers = names
     usual = CONTROLS if form in WINDOW_FORMS else QUICK_CONTROLS

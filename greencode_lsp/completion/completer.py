@@ -10,6 +10,7 @@ from torch import Tensor
 
 from greencode_lsp.completion.cache import ResultCache
 from greencode_lsp.completion.healing import HealedPrompt, TokenHealer
+from greencode_lsp.completion.infill import InfillTemplate, around
 from greencode_lsp.completion.lines import split_lines
 from greencode_lsp.completion.profiles import Profile, resolve_profile
 from greencode_lsp.completion.prompt import prompt_with_other_files
@@ -48,11 +49,13 @@ class Completer:
         attribution: Attribution,
         ledger: Ledger | NullLedger,
         policy: BundlePolicy | None = None,
+        infill: InfillTemplate | None = None,
     ) -> None:
-        self.name, self.model, self.tokenizer = name, model, tokenizer
+        self.name, self.model, self.infill = name, model, infill
+        self.tokenizer = tokenizer.with_markers(infill.ends) if infill else tokenizer
         self.policy = policy or BundlePolicy(self.exits)
         self.attribution, self.ledger = attribution, ledger
-        self._healer = TokenHealer(tokenizer)
+        self._healer = TokenHealer(self.tokenizer)
         self._sessions = SessionPool(model)
         self._cache: ResultCache[Suggestion] = ResultCache()
 
@@ -140,9 +143,7 @@ class Completer:
     def _compute(
         self, request: CompletionRequest, profile: Profile, avoid: frozenset[int], started: float
     ) -> tuple[Suggestion, int | None]:
-        budget = min(PROMPT_TOKENS, self.model.backbone.shape.context_length - request.max_tokens)
-        ids = prompt_with_other_files(request.prefix, request.other_files, budget, self.tokenizer)
-        prompt = self._healer.heal(ids)
+        prompt = self._prompt(request)
         line_suffix = split_lines(request.suffix)[0]
         rules = stop_rules(request.prefix, line_suffix, request.multiline)
         prepared_ms = (time.perf_counter() - started) * 1000
@@ -176,6 +177,14 @@ class Completer:
         )
         first = next((id for count, id in enumerate(ids, start=1) if self._new_text(prompt, ids[:count])), None)
         return suggestion, first
+
+    def _prompt(self, request: CompletionRequest) -> HealedPrompt:
+        """Return what the model is to continue: the text before the cursor, amid the rest where it was trained to."""
+        budget = min(PROMPT_TOKENS, self.model.backbone.shape.context_length - request.max_tokens)
+        rest = around(self.infill, request.suffix, budget, self.tokenizer)
+        before = prompt_with_other_files(request.prefix, request.other_files, budget - rest.tokens, self.tokenizer)
+        healed = self._healer.heal(before)
+        return HealedPrompt(rest.prompt(healed.ids), healed.required)
 
     def _generate(
         self,

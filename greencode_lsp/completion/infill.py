@@ -81,6 +81,23 @@ class InfillTemplate:
     leading_space: bool
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What stands in a prompt beside the text before the cursor: a suffix and markers, or nothing at all."""
+
+    template: InfillTemplate | None
+    suffix_ids: tuple[int, ...]
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens this takes."""
+        return len(self.prompt([]))
+
+    def prompt(self, prefix_ids: Sequence[int]) -> list[int]:
+        """Return the whole prompt, given the ids of the text before the cursor."""
+        return list(prefix_ids) if self.template is None else infill_prompt(self.template, prefix_ids, self.suffix_ids)
+
+
 def find_template(tokenizer: CodeTokenizer, name: str | None = None) -> InfillTemplate | None:
     """Return the template whose three markers the tokenizer has, or None where it has none.
 
@@ -98,6 +115,17 @@ def find_template(tokenizer: CodeTokenizer, name: str | None = None) -> InfillTe
     if template is None:
         raise TokenizerError(f"this tokenizer has no tokens of the infill format {name!r}; use {NO_INFILL!r}")
     return template
+
+
+def around(template: InfillTemplate | None, suffix: str, budget: int, tokenizer: CodeTokenizer) -> Surroundings:
+    """Return what stands around the text before the cursor in a prompt of `budget` tokens.
+
+    Nothing does where there is no template, where only blanks follow, and where there is no room for both.
+    """
+    if template is None or not suffix.strip():
+        return Surroundings(None, ())
+    behind = Surroundings(template, tuple(fit_suffix(template, suffix, budget, tokenizer)))
+    return behind if behind.tokens <= budget // 2 else Surroundings(None, ())
 
 
 def infill_prompt(template: InfillTemplate, prefix_ids: Sequence[int], suffix_ids: Sequence[int]) -> list[int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from greencode_lsp.completion.completer import Completer
+from greencode_lsp.completion.infill import find_template
 from greencode_lsp.completion.metering import cost_table
 from greencode_lsp.completion.suggestion import LoadOptions, Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
@@ -41,11 +42,12 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     policy = load_policy(bundle, runner)
     warm_up(model)
     tokenizer = CodeTokenizer.load(folder)
+    infill = find_template(tokenizer, bundle.infill)
     meter = choose_meter(probe_meters(device))
     table = cost_table(
         bundle.name, model, meter, cache_folder() / "costs", lambda done, total: report("measuring energy", done, total)
     )
-    return Completer(bundle.name, model, tokenizer, Attribution(table, meter), open_ledger(), policy)
+    return Completer(bundle.name, model, tokenizer, Attribution(table, meter), open_ledger(), policy, infill)
 
 
 def load_heads(bundle: Bundle, folder: Path, runner: Runner) -> dict[int, ExitHead]:

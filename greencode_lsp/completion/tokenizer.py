@@ -1,7 +1,7 @@
 """Text to token ids and back, with the exact bytes of every token."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -17,9 +17,10 @@ class TokenizerError(UserError):
 class CodeTokenizer:
     """A Hugging Face tokenizer that never loses a byte: also half a character can be told from its token."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, markers: Iterable[int] = ()) -> None:
         self._tokenizer = tokenizer
-        self._special = {id for id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+        special = {id for id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+        self._special = frozenset(special.union(markers))
 
     @classmethod
     def load(cls, folder: Path) -> "CodeTokenizer":
@@ -31,6 +32,10 @@ class CodeTokenizer:
             return cls(Tokenizer.from_file(str(path)))
         except Exception as error:  # the library raises bare Exception
             raise TokenizerError(f"{path} is not a readable tokenizer: {error}") from error
+
+    def with_markers(self, ids: Iterable[int]) -> "CodeTokenizer":
+        """Return this tokenizer with more ids that stand for no text: not every one says it of all that do."""
+        return CodeTokenizer(self._tokenizer, self._special.union(ids))
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, with the beginning-of-text token where the model wants one."""
@@ -62,10 +67,10 @@ class CodeTokenizer:
         """Return the id of a token by the name it has in the vocabulary, or None where there is none."""
         return self._tokenizer.token_to_id(token)
 
-    @cached_property
+    @property
     def special_ids(self) -> frozenset[int]:
         """Ids that stand for no text."""
-        return frozenset(self._special)
+        return self._special
 
 
 def well_formed(text: str) -> str:

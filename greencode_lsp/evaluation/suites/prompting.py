@@ -15,10 +15,14 @@ PROMPT_TOKENS = 1024
 
 @dataclass(frozen=True)
 class Prompter:
-    """Cuts prompts to what a model has room for. `context` is the model's, in tokens."""
+    """Cuts prompts to what a model has room for.
+
+    `context` is the model's, in tokens; `template` says how it fills in, None where it was not trained to.
+    """
 
     tokenizer: CodeTokenizer
     context: int
+    template: InfillTemplate | None = None
 
     def prompt(self, text: str, max_tokens: int) -> tuple[tuple[int, ...], bool]:
         """Return the ids of as much of a text's end as fits, and whether some was cut off; raise `RowError`."""

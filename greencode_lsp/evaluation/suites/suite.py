@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from greencode_lsp.completion.infill import InfillTemplate, find_template
+from greencode_lsp.completion.infill import InfillTemplate
 from greencode_lsp.evaluation.codexglue.literals import Literals, masked
 from greencode_lsp.evaluation.errors import EvaluationError
 from greencode_lsp.evaluation.suites.example import Example, RowError, Skipped
@@ -107,7 +107,7 @@ def load_examples(suite: Suite, form: str, selection: Selection, prompter: Promp
 
     Raises `EvaluationError` when no example is left, or a form cannot be had at all.
     """
-    template = find_template(prompter.tokenizer) if form == "suffix" else None
+    template = prompter.template if form == "suffix" else None
     if form == "suffix" and template is None:
         raise EvaluationError("this model was not trained to fill in: it has no tokens for it; run the form prefix")
     rows, data = _rows(suite, form, selection.data)
