@@ -11,6 +11,7 @@ from rich.table import Table
 
 from greencode_lsp.cli.console import print_json, progress_bar, results
 from greencode_lsp.completion.suggestion import LoadOptions
+from greencode_lsp.errors import UserError
 
 if TYPE_CHECKING:
     from greencode_lsp.evaluation.benchmark.machine import Machine
@@ -32,7 +33,9 @@ def decode(
     device: Device = "auto",
     tokens: Annotated[int, typer.Option(min=2, max=1024, help="Tokens to decode in each run.")] = 64,
     prompt_tokens: Annotated[int, typer.Option(min=1, max=4096, help="Tokens of the prompt.")] = 512,
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each engine, in turns.")] = 5,
+    rounds: Annotated[
+        int, typer.Option(min=1, max=1000, help="Runs of each engine, in turns, each at another place.")
+    ] = 5,
     as_json: Json = False,
 ) -> None:
     """Decode the same tokens with our profiles and with peers, in turns, and show medians."""
@@ -51,7 +54,7 @@ def decode(
     with progress_bar() as report:
         completer = load_completer(LoadOptions(model, device), report)
         ignore_end_of_text(completer.model)
-        prompt = prompt_ids(completer.tokenizer, prompt_tokens)
+        prompts = prompt_ids(completer.tokenizer, prompt_tokens, rounds)
         where = choose_device(device)
         meter = choose_meter(probe_meters(where))
         gauge = Gauge(meter)
@@ -60,14 +63,14 @@ def decode(
         folder = load_folder(find_bundle(model))
         for done, name in enumerate(peers):
             report("loading peers", done, len(peers))
-            engines.append(make_peer(name, folder, where, completer.exits, gauge, prompt, tokens))
-        rows = compare(engines, prompt, tokens, rounds, report)
+            engines.append(make_peer(name, folder, where, completer.exits, gauge, prompts[0], tokens))
+        rows = compare(engines, prompts, tokens, rounds, report)
     machine = describe_machine(where)
     if as_json:
         settings = {"model": model, "prompt_tokens": prompt_tokens, "tokens": tokens, "rounds": rounds}
         print_json({"rows": [asdict(row) for row in rows], **settings, "machine": asdict(machine)})
         return
-    columns = ["engine", "tokens/s", "ms/token", "prefill/s", "J/token", "same"]
+    columns = ["engine", "tokens/s", "ms/token", "prefill/s", "J/token", "ms in all", "J in all", "same"]
     ratios = list(rows[0].ratios)
     table = make_table([*columns, *(f"x {name}" for name in ratios)], left=("engine",))
     for row in rows:
@@ -77,17 +80,21 @@ def decode(
             f"{row.ms_per_token:.2f}",
             f"{row.prefill_tokens_per_s:.0f}",
             number(row.joules_per_token, "{:.3f}"),
+            f"{row.total_ms:.0f}",
+            number(row.joules, "{:.2f}"),
             f"{row.same_tokens}/{tokens}",
             *(f"{row.ratios[name]:.2f}" for name in ratios),
         )
     results.print(table)
-    results.print(f"{model}: {tokens} tokens after a prompt of {prompt_tokens}, medians of {rounds} runs in turns.")
+    results.print(f"{model}: {tokens} tokens after {prompt_tokens} of a prompt, medians of {rounds} runs in turns.")
     results.print(f"same: how many tokens are those of the first row; joules from: {meter.detail}", markup=False)
     results.print(note(machine), markup=False)
 
 
-DEBOUNCES: tuple[int | str, ...] = (0, 120, "auto")
+DEBOUNCES = ("0", "120", "auto")
 """Milliseconds that `keystrokes` compares, and what the server takes unless told."""
+
+LONGEST_DEBOUNCE_MS = 5000
 
 
 @app.command()
@@ -97,6 +104,10 @@ def keystrokes(
     seed: Annotated[int, typer.Option(help="Chooses passages, pauses and slips.")] = 0,
     model: Model = "smollm2-135m",
     profile: Annotated[str, typer.Option(help="full, exact, balanced, eco or auto.")] = "auto",
+    max_tokens: Annotated[int, typer.Option(min=1, max=256, help="The longest suggestion, in tokens.")] = 48,
+    debounce: Annotated[
+        list[str] | None, typer.Option(help="Milliseconds, or auto; may be repeated. 0, 120 and auto by default.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Type in real files against a running server, with no, a fixed and the adaptive debounce."""
@@ -105,14 +116,21 @@ def keystrokes(
     from greencode_lsp.evaluation.benchmark.replay import ReplayOptions, replay
     from greencode_lsp.evaluation.benchmark.source_files import source_files
 
-    options = ReplayOptions(model, profile, speed, seed)
-    chosen = source_files()[:files]
+    options = ReplayOptions(model, profile, speed, seed, max_tokens)
+    chosen, debounces = source_files()[:files], [debounce_of(each) for each in debounce or DEBOUNCES]
     with progress_bar() as report:
-        rows = [replay(chosen, options, debounce_ms, report) for debounce_ms in DEBOUNCES]
+        rows = [replay(chosen, options, each, report) for each in debounces]
     machine = describe_machine(choose_device("auto"))
     if as_json:
         names = [file.name for file in chosen]
-        settings = {"model": model, "profile": profile, "files": names, "speed": speed, "seed": seed}
+        settings = {
+            "model": model,
+            "profile": profile,
+            "files": names,
+            "speed": speed,
+            "seed": seed,
+            "max_tokens": max_tokens,
+        }
         print_json({"rows": [asdict(row) for row in rows], **settings, "machine": asdict(machine)})
         return
     table = make_table(["", *(f"debounce {row.debounce_ms}" for row in rows)], left=("",))
@@ -136,7 +154,8 @@ def keystrokes(
     ):
         table.add_row(label, *(number(getattr(row, field), form) for row in rows))
     results.print(table)
-    results.print(f"{model}, profile {profile}: typed in {', '.join(file.name for file in chosen)}, speed x {speed:g}.")
+    typed_in = ", ".join(file.name for file in chosen)
+    results.print(f"{model}, profile {profile}, {max_tokens} tokens: typed in {typed_in}, speed x {speed:g}.")
     results.print(note(machine), markup=False)
 
 
@@ -220,6 +239,13 @@ def shapes(
     results.print(f"{shape}, random weights, {dtype}: {tokens} tokens after a prompt of {prompt_tokens}.")
     results.print(f"GB/s: weights streamed once; joules from: {meter.detail}", markup=False)
     results.print(note(machine), markup=False)
+
+
+def debounce_of(value: str) -> int | str:
+    """Return milliseconds, or "auto"; raise `UserError` for anything else."""
+    if value != "auto" and not (value.isdecimal() and int(value) <= LONGEST_DEBOUNCE_MS):
+        raise UserError(f"--debounce takes 0 to {LONGEST_DEBOUNCE_MS} milliseconds, or auto, not {value!r}")
+    return value if value == "auto" else int(value)
 
 
 def make_table(columns: Sequence[str], left: Sequence[str]) -> Table:

@@ -89,7 +89,7 @@ def as_dict(suggestion: Suggestion) -> dict[str, Any]:
         "text": suggestion.text,
         "profile": suggestion.profile,
         "model": suggestion.model,
-        "tokens": [asdict(token) for token in suggestion.tokens],
+        "tokens": [{"text": token.text, "exit_layer": token.exit_layer} for token in suggestion.tokens],
         "layers": suggestion.layers,
         "joules": suggestion.charge.joules,
         "joules_full": suggestion.charge.joules_full,
@@ -106,7 +106,8 @@ def show(suggestion: Suggestion, request: CompletionRequest, completer: Complete
     text = Text()
     text.append("".join(before), style="dim")
     for token in suggestion.tokens:
-        text.append(token.text, style=depth_colour(token.exit_layer, suggestion.layers))
+        style = depth_colour(token.exit_layer, suggestion.layers)
+        text.append(token.text, style=f"{style} underline" if token.copied else style)
     if not suggestion.text:
         text.append("(no suggestion here)", style="italic")
     text.append("".join(after).rstrip("\n"), style="dim")
@@ -127,7 +128,8 @@ def legend(completer: Completer) -> Text:
     layers = completer.model.layers
     for depth in (*completer.exits, layers):
         text.append(f" {depth} ", style=f"bold {depth_colour(depth, layers)}")
-    return text.append(f" of {layers}")
+    text.append(f" of {layers}, ")
+    return text.append("copied", style="underline").append(" from the text before and confirmed by all layers")
 
 
 def costs(suggestion: Suggestion, completer: Completer) -> str:
@@ -136,7 +138,7 @@ def costs(suggestion: Suggestion, completer: Completer) -> str:
     speed = suggestion.generated_tokens / max(timings.total / 1000, 1e-9)
     parts = [
         f"{suggestion.model}, profile {suggestion.profile}",
-        f"{suggestion.generated_tokens} tokens",
+        f"{suggestion.generated_tokens} tokens, {suggestion.copied_tokens} of them copied",
         f"[bold]{speed:.1f} tokens/s[/]",
         f"first after {timings.first_token:.0f} ms",
     ]

@@ -161,6 +161,7 @@ class Completer:
             replaces=fitted.replaces,
             tokens=self._token_texts(prompt, generation, fitted.text),
             generated_tokens=len(ids),
+            copied_tokens=sum(token.copied for token in generation.tokens),
             mean_exit_layer=sum(depths) / len(depths) if depths else None,
             layers=self.model.layers,
             model=self.name,
@@ -199,6 +200,7 @@ class Completer:
             max_tokens=request.max_tokens,
             policy=profile.make_policy(),
             verify=profile.verify,
+            lookup=profile.lookup,
             stop=lambda ids: self._ends(prompt, rules, ids),
             allowed=lambda ids: self._allowed(prompt, ids, avoid),
             cancelled=request.cancelled,
@@ -238,7 +240,7 @@ class Completer:
         for count, token in enumerate(generation.tokens, start=1):
             known = min(len(self._new_text(prompt, ids[:count])), len(text))
             if known > shown:
-                pieces.append(SuggestedToken(text[shown:known], token.exit_layer))
+                pieces.append(SuggestedToken(text[shown:known], token.exit_layer, token.copied))
                 shown = known
         return tuple(pieces)
 

@@ -15,32 +15,36 @@ class ProfileError(UserError):
 
 @dataclass(frozen=True)
 class Profile:
-    """How to decode: by which policy, and whether exits only draft. `make_policy` makes one per completion."""
+    """How to decode: by which policy, whether exits only draft, and whether the text itself drafts, too.
+
+    `make_policy` makes one policy per completion.
+    """
 
     name: str
     make_policy: Callable[[], Policy]
     verify: bool = False
+    lookup: bool = False
 
 
 def resolve_profile(name: str, bundle: BundlePolicy, max_loss: float | None = None) -> Profile:
     """Return the profile of that name for what the bundle offers; raise `ProfileError` in one line.
 
     `max_loss` is the share of full depth's right tokens that `balanced` may lose, where the user has set it. `auto` is
-    `balanced` where that exits at all, and full depth otherwise.
+    `balanced` where that exits at all, and `exact` otherwise.
     """
     match name:
         case "full":
             return Profile("full", NeverExit)
         case "exact":
-            return Profile("exact", drafting_policy(bundle), verify=True)
+            return Profile("exact", drafting_policy(bundle), verify=True, lookup=True)
         case "balanced" | "eco":
             return calibrated_profile(name, bundle, max_loss)
         case "auto":
             try:
                 balanced = calibrated_profile("balanced", bundle, max_loss)
             except ProfileError:
-                return Profile("full", NeverExit)
-            return Profile("full", NeverExit) if balanced.make_policy is NeverExit else balanced
+                return resolve_profile("exact", bundle)
+            return resolve_profile("exact", bundle) if balanced.make_policy is NeverExit else balanced
         case _:
             raise ProfileError(f"unknown profile {name!r}; there are: {', '.join(PROFILES)}")
 
@@ -54,7 +58,7 @@ def calibrated_profile(name: str, bundle: BundlePolicy, max_loss: float | None) 
     loss = max_loss if name == "balanced" and max_loss is not None else calibration.profiles.get(name)
     bound: Bound | None = None if loss is None else calibration.bound(loss)
     if bound is None or bound.threshold is None:
-        return Profile(name, NeverExit)
+        return Profile(name, NeverExit, lookup=True)
     return learned(name, bundle, bound.threshold)
 
 
@@ -75,4 +79,4 @@ def learned(name: str, bundle: BundlePolicy, threshold: float) -> Profile:
 
     network = bundle.network
     assert network is not None
-    return Profile(name, lambda: LearnedPolicy(network, threshold))
+    return Profile(name, lambda: LearnedPolicy(network, threshold), lookup=True)

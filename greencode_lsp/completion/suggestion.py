@@ -42,10 +42,14 @@ class CompletionRequest:
 
 @dataclass(frozen=True)
 class SuggestedToken:
-    """The part of a suggestion that came from one token, and the depth at which that was read."""
+    """The part of a suggestion that came from one token, and the depth at which that was read.
+
+    With `copied`, it was guessed from the text before the cursor and confirmed at full depth.
+    """
 
     text: str
     exit_layer: int
+    copied: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Suggestion:
     """A text to show at the cursor in place of the `replaces` characters behind it, and what it took.
 
     `origin` is the id of the suggestion that was computed: another one where this is the rest of it from the cache.
-    The text is empty where nothing is worth showing. `generated_tokens` also counts those that were cut off again.
+    The text is empty where nothing is worth showing. `generated_tokens` also counts those that were cut off again, and
+    `copied_tokens` those of them that were guessed from the text before the cursor and confirmed at full depth.
     Of the prompt, `prompt_tokens` were computed and `reused_tokens` were still in the session; both 0 when cached.
     """
 
@@ -72,6 +77,7 @@ class Suggestion:
     replaces: int
     tokens: tuple[SuggestedToken, ...]
     generated_tokens: int
+    copied_tokens: int
     mean_exit_layer: float | None
     layers: int
     model: str

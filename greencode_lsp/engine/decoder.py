@@ -1,4 +1,7 @@
-"""Greedy decoding with exits: as the policy says, or with exits as drafts that the deep layers verify."""
+"""Greedy decoding with exits: as the policy says, or with exits as drafts that the deep layers verify.
+
+Beside exits, the text itself can draft (`lookup`); those drafts are always verified at full depth.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +11,7 @@ import torch
 from torch import Tensor
 
 from greencode_lsp.engine.errors import Cancelled, EngineError
+from greencode_lsp.engine.lookup import PromptLookup
 from greencode_lsp.engine.result import Finish, Generation, Token, Work
 from greencode_lsp.engine.session import Session
 from greencode_lsp.policy import NeverExit, Policy, Reading, Verdict
@@ -21,12 +25,14 @@ class Request:
     `allowed` sees the same and names the only ids that may come next, or None where any may.
     `cancelled` is asked between segments and between chunks of a long prompt.
     With `verify`, exits only draft: the text is what full depth would have said.
+    With `lookup`, what stood behind the same tokens before drafts too; such a draft is always verified at full depth.
     """
 
     prompt: Sequence[int]
     max_tokens: int
     policy: Policy = field(default_factory=NeverExit)
     verify: bool = False
+    lookup: bool = False
     stop: Callable[[Sequence[int]], bool] = lambda ids: False
     allowed: Callable[[Sequence[int]], Tensor | None] = lambda ids: None
     cancelled: Callable[[], bool] = lambda: False
@@ -52,6 +58,7 @@ class _Decoding:
         self.tokens: list[Token] = []
         self.drafts: list[Token] = []
         self.draft_limit = 0
+        self.lookup = PromptLookup(session.lookup_record, request.prompt) if request.lookup else None
         self.work = Work()
         self.started = time.perf_counter()
         self.prefilled_at: float | None = None
@@ -66,7 +73,8 @@ class _Decoding:
         step = self._verified_step if self.request.verify else self._step
         finish = Finish.MAX_TOKENS if self.request.max_tokens < 1 else None
         while finish is None:
-            finish = step()
+            copied = self._copied()
+            finish = self._copying_step(copied) if copied else step()
         now = time.perf_counter()
         return Generation(
             tokens=self.tokens,
@@ -86,6 +94,26 @@ class _Decoding:
             return Finish.GAVE_UP
         token = Token(self._choose(reading, hidden[-1:], self.tokens), reading.exit_layer)
         return self._accept(token) or self._feed(token)
+
+    def _copied(self) -> list[int]:
+        """Return guesses at the next tokens from the text itself, none while exits have drafts that wait."""
+        if self.lookup is None or self.drafts:
+            return []
+        room = self.model.backbone.shape.context_length - len(self.session.tokens)
+        return self.lookup.drafts(min(self.request.max_tokens - len(self.tokens) - 1, room))
+
+    def _copying_step(self, copied: list[int]) -> Finish | None:
+        """Run guesses and the token before them through all layers together, and keep those that are right."""
+        self.drafts = [Token(id, self.model.layers, copied=True) for id in copied]
+        self.session.feed(copied)
+        for segment in range(len(self.model.segments)):
+            hidden = self._run(segment)
+        self.prefilled_at = self.prefilled_at or time.perf_counter()
+        before = len(self.tokens)
+        finish = self._verify(hidden[-len(copied) - 1 :])
+        assert self.lookup is not None, "it made the guesses"
+        self.lookup.judged(sum(token.copied for token in self.tokens[before:]))
+        return finish
 
     def _verified_step(self) -> Finish | None:
         """Decode one draft; once there are enough of them, or the policy goes to full depth, verify them all."""
@@ -131,8 +159,8 @@ class _Decoding:
             finish = self._accept(token)
             if finish is not None or not right:
                 break
-        judged = drafts[: index + 1]
-        self.session.drafting.verified([draft.exit_layer for draft in judged], agreed)
+        judged = [draft for draft in drafts[: index + 1] if not draft.copied]
+        self.session.drafting.verified([draft.exit_layer for draft in judged], min(agreed, len(judged)))
         if finish is not None:
             return finish
         if not right:
@@ -211,6 +239,8 @@ class _Decoding:
         if token.id in self.model.backbone.shape.end_of_text:
             return Finish.END_OF_TEXT
         self.tokens.append(token)
+        if self.lookup is not None:
+            self.lookup.add(token.id)
         if self._ends(self.tokens):
             return Finish.STOP_RULE
         if len(self.tokens) >= self.request.max_tokens:

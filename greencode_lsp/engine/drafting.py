@@ -5,8 +5,11 @@ from greencode_lsp.engine.model import EarlyExitModel
 DRAFT_CAP = 8
 """Drafts that wait for verification at most."""
 
-PROBE_EVERY = 16
+PROBE_EVERY = 32
 """Tokens between two single drafts where drafting does not pay. A probe costs one run of the head."""
+
+MARGIN = 1.1
+"""Expected speed from which drafting pays: a pass of its own for every draft takes more time than its bytes say."""
 
 MEMORY = 0.9
 """Weight of the past in the running means."""
@@ -22,7 +25,9 @@ class Drafting:
         runner = model.backbone
         layer = runner.layer_bytes(0)
         self._layers = model.layers
+        translator = max(model.translator_layers(segment) for segment in range(len(model.segments)))
         self._head = runner.head_bytes() / layer if layer else 0.0
+        self._reading = self._head + translator
         self._agreement = 0.5
         self._depth = float(model.segments[0].stop)
         self._since_probe = PROBE_EVERY
@@ -30,7 +35,7 @@ class Drafting:
     def limit(self) -> int:
         """Return how many drafts to make now; 0 means to go to full depth without looking at exits."""
         best = max(range(2, DRAFT_CAP + 1), key=self.speed)
-        if self.speed(best) > 1.0:
+        if self.speed(best) > MARGIN:
             return best
         if self._since_probe >= PROBE_EVERY:
             return 1
@@ -40,7 +45,7 @@ class Drafting:
         """Return the expected tokens per cost of making that many drafts, relative to full depth without any."""
         agreed = min(self._agreement, 0.999)
         tokens = (1 - agreed**drafts) / (1 - agreed)
-        shallow = drafts * (self._depth + self._head)
+        shallow = drafts * (self._depth + self._reading)
         deep = (self._layers - self._depth + self._head) * (1 + ROW_COST * (drafts - 1))
         return tokens * (self._layers + self._head) / (shallow + deep)
 

@@ -17,10 +17,14 @@ class Finish(Enum):
 
 @dataclass(frozen=True)
 class Token:
-    """A generated token and the depth, in layers, at which it was read."""
+    """A generated token and the depth, in layers, at which it was read.
+
+    With `copied`, it was guessed from the text before it, and full depth only said yes.
+    """
 
     id: int
     exit_layer: int
+    copied: bool = False
 
 
 @dataclass

@@ -13,6 +13,7 @@ from torch import Tensor
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.drafting import Drafting
 from greencode_lsp.engine.errors import EngineError, NumericalError
+from greencode_lsp.engine.lookup import LookupRecord
 from greencode_lsp.engine.model import EarlyExitModel
 
 CHUNK_ROWS = 256
@@ -39,6 +40,7 @@ class Session:
         self.model = model
         self.tokens: list[int] = []
         self.drafting = Drafting(model)
+        self.lookup_record = LookupRecord()
         nothing = model.backbone.embed([], 0)
         self.segments = [SegmentState(model.backbone.new_cache(len(layers)), nothing) for layers in model.segments]
 

@@ -66,7 +66,11 @@ def tokens_payload(suggestion: Suggestion) -> dict[str, Any]:
     return {
         "layers": suggestion.layers,
         "tokens": [
-            {"length": len(token.text.encode("utf-16-le", errors="surrogatepass")) // 2, "exitLayer": token.exit_layer}
+            {
+                "length": len(token.text.encode("utf-16-le", errors="surrogatepass")) // 2,
+                "exitLayer": token.exit_layer,
+                "copied": token.copied,
+            }
             for token in suggestion.tokens
         ],
     }

@@ -9,6 +9,7 @@ class Model:
 
     head: float = 2.0
     layers: int = 30
+    translator: float = 0.0
     segments: tuple[range, ...] = (range(0, 6), range(6, 30))
 
     @property
@@ -20,6 +21,9 @@ class Model:
 
     def head_bytes(self) -> int:
         return int(100 * self.head)
+
+    def translator_layers(self, segment: int) -> float:
+        return self.translator
 
 
 def test_drafts_that_agree_are_made_in_long_runs() -> None:
@@ -54,8 +58,9 @@ def test_drafting_comes_back_once_exits_agree_again() -> None:
     assert drafting.limit() > 1
 
 
-def test_a_head_as_dear_as_the_layers_saved_never_pays() -> None:
-    drafting = Drafting(Model(head=200.0))  # type: ignore[arg-type]
-    for _ in range(30):
-        drafting.verified([6] * 8, 8)
-    assert drafting.limit() <= 1
+def test_a_head_or_a_translator_as_dear_as_the_layers_saved_never_pays() -> None:
+    for model in (Model(head=200.0), Model(translator=25.0)):
+        drafting = Drafting(model)  # type: ignore[arg-type]
+        for _ in range(30):
+            drafting.verified([6] * 8, 8)
+        assert drafting.limit() <= 1

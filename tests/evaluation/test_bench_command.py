@@ -15,6 +15,8 @@ ROW = {
     "ms_per_token",
     "prefill_tokens_per_s",
     "joules_per_token",
+    "total_ms",
+    "joules",
     "source",
     "same_tokens",
     "ratios",
@@ -46,3 +48,10 @@ def test_neither_the_server_nor_the_command_line_imports_the_benchmarks() -> Non
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(result.stdout) == []
+
+
+def test_a_debounce_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    result = greencode("bench", "keystrokes", "--debounce", "soon", data=tmp_path)
+    assert result.returncode == 1
+    assert "0 to 5000 milliseconds, or auto, not 'soon'" in result.stderr
+    assert "Traceback" not in result.stderr

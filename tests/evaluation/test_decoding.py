@@ -26,7 +26,7 @@ class FakeEngine:
     def run(self, prompt: Sequence[int], tokens: int) -> Run:
         self._log.append(self.name)
         decode = Reading(next(self._seconds), joules=2.0)
-        return Run([1, 2, 3, 4, 5], prefill_seconds=0.5, decoded=4, decode=decode)
+        return Run([1, 2, 3, 4, 5], prefill=Reading(0.5, joules=1.0), decoded=4, decode=decode)
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +42,13 @@ def test_engines_run_in_turns_and_medians_become_rows_and_ratios():
     log: list[str] = []
     ours = FakeEngine("ours", [9.0, 1.0, 2.0, 100.0], log, profile="full")
     peer = FakeEngine("peer", [9.0, 4.0, 4.0, 4.0], log)
-    first, second = compare([ours, peer], prompt=[0] * 10, tokens=5, rounds=3)
+    first, second = compare([ours, peer], prompts=[[0] * 10, [1] * 10], tokens=5, rounds=3)
     assert log == ["ours", "peer"] * 4  # the first of each warms up
     assert (first.tokens_per_s, second.tokens_per_s) == (2.0, 1.0)
     assert first.ms_per_token == 500
     assert first.prefill_tokens_per_s == 20
     assert first.joules_per_token == 0.5
+    assert (first.total_ms, first.joules) == (2500, 3.0)
     assert (first.ratios, second.ratios) == ({"peer": 2.0}, {"peer": 1.0})
     assert second.same_tokens == 5
 
@@ -72,13 +73,13 @@ def test_joules_are_unknown_where_the_counter_is_too_coarse():
 
 
 def test_all_engines_decode_the_same_text_of_the_same_length(completer, default_bundle_folder):
-    prompt = prompt_ids(completer.tokenizer, 40)
+    (prompt,) = prompt_ids(completer.tokenizer, 40)
     gauge = Gauge(EstimateMeter())
     peers = [
         make_peer(name, default_bundle_folder, "cpu", completer.exits, gauge, prompt, 6) for name in ("hf", "layerskip")
     ]
     profiles = [resolve_profile(name, completer.policy) for name in ("full", "exact")]
-    rows = compare([*(OwnEngine(completer.model, each, gauge) for each in profiles), *peers], prompt, 6, rounds=1)
+    rows = compare([*(OwnEngine(completer.model, each, gauge) for each in profiles), *peers], [prompt], 6, rounds=1)
     assert [(row.engine, row.profile) for row in rows] == [
         ("greencode", "full"),
         ("greencode", "exact"),
@@ -93,7 +94,7 @@ def test_all_engines_decode_the_same_text_of_the_same_length(completer, default_
 
 def test_a_prompt_is_as_long_as_asked_for(completer):
     for count in (1, 512, 9_000):
-        assert len(prompt_ids(completer.tokenizer, count)) == count
+        assert [len(ids) for ids in prompt_ids(completer.tokenizer, count, 3)] == [count] * 3
 
 
 def test_an_unknown_peer_names_the_choices(default_bundle_folder):

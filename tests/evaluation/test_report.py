@@ -85,7 +85,7 @@ def test_a_verdict_needs_a_whole_interval_on_one_side(quality, joules, verdict):
 def test_the_examples_are_chosen_by_rule(summary):
     row = subject(summary)
     assert row is not None
-    assert row.name == "balanced"
+    assert row.name == "exits-balanced"
     assert {case.example.cluster for case in best_cases(row)} == {"a", "b"}
     assert [case.example.id for case in worst_cases(row)] == ["row-4"]
 
@@ -108,8 +108,8 @@ def test_the_papers_numbers_are_those_of_its_results_and_both_baselines_are_told
     assert (point.energy, point.rouge_l, point.codebleu, point.depth) == (-23.0, -3.7, -5.3, 17.6)
     table = {claim.claim: claim for claim in claims(summary, paper)}
     energy = table["Energy per completion falls by 23 to 50 % on average"]
-    assert energy.as_paper.startswith("balanced -43.8 %")  # 4 * 2.25 J of 16 J, in both ways of running
-    assert energy.cached.startswith("balanced -43.8 %")
+    assert energy.as_paper.startswith("exits-balanced -43.8 %")  # 4 * 2.25 J of 16 J, in both ways of running
+    assert energy.cached.startswith("exits-balanced -43.8 %")
     rouge = relative(summary, summary.row("balanced"), "rouge_l").value  # type: ignore[arg-type]
     assert rouge is not None
     assert f"balanced {rouge:+.1f} %" in table["without significantly affecting accuracy: ROUGE-L"].cached

@@ -176,7 +176,7 @@ def test_unknown_names_are_one_line_and_what_a_bundle_lacks_is_reported(opened, 
     examples = load("py150").examples
     with pytest.raises(EvaluationError, match="unknown profile 'turbo'; there are: full, exact, balanced, eco"):
         choose_configurations(opened, Wanted(("turbo",), ()), examples)
-    with pytest.raises(EvaluationError, match="unknown control 'oracle'; there are: fixed, random"):
+    with pytest.raises(EvaluationError, match="unknown control 'oracle'; there are: exits, fixed, random"):
         choose_configurations(opened, Wanted((), ("oracle",)), examples)
     chosen = choose_configurations(opened, Wanted((), ("fixed",), ("gpt",)), examples)
     assert [each.name for each in chosen.configurations] == [

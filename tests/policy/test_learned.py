@@ -101,6 +101,8 @@ def test_profiles_take_the_thresholds_that_calibration_found(tmp_path):
     assert thresholds == {"balanced": 2.0, "eco": -1.0, "auto": 2.0, "exact": 0.5}
     assert resolve_profile("auto", bundle).name == "balanced"
     assert resolve_profile("exact", bundle).verify
+    drafting = {name: resolve_profile(name, bundle).lookup for name in ("full", "exact", "balanced", "eco")}
+    assert drafting == {"full": False, "exact": True, "balanced": True, "eco": True}
     assert resolve_profile("full", bundle).make_policy is NeverExit
 
 
@@ -119,7 +121,7 @@ def test_where_no_threshold_was_proven_nothing_exits(tmp_path):
     bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN)
     assert resolve_profile("balanced", bundle).make_policy is NeverExit
     assert resolve_profile("balanced", bundle, 0.001).make_policy is NeverExit
-    assert resolve_profile("auto", bundle).name == "full"
+    assert resolve_profile("auto", bundle).name == "exact"
     assert threshold_of(resolve_profile("eco", bundle)) == 0.0
     drafts = resolve_profile("exact", bundle).make_policy()
     assert isinstance(drafts, FixedExit)
@@ -128,7 +130,7 @@ def test_where_no_threshold_was_proven_nothing_exits(tmp_path):
 
 def test_a_bundle_without_a_policy_works_as_before():
     bundle = BundlePolicy(EXITS)
-    assert resolve_profile("auto", bundle).name == "full"
+    assert resolve_profile("auto", bundle).name == "exact"
     assert isinstance(resolve_profile("exact", bundle).make_policy(), FixedExit)
     with pytest.raises(ProfileError, match="calibrated policy"):
         resolve_profile("eco", bundle)
@@ -148,7 +150,7 @@ def test_full_depth_outlives_damaged_files_and_the_others_say_why(tmp_path, brok
     bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN)
     assert "\n" not in bundle.problem
     assert resolve_profile("full", bundle).make_policy is NeverExit
-    assert resolve_profile("auto", bundle).name == "full"
+    assert resolve_profile("auto", bundle).name == "exact"
     with pytest.raises(ProfileError) as raised:
         resolve_profile("balanced", bundle)
     assert str(calibration if broken != "policy" else policy) in str(raised.value)

@@ -1,4 +1,4 @@
-"""Engines side by side: the same prompt, the same number of greedy tokens, in turns, medians."""
+"""Engines side by side: the same prompts, the same number of greedy tokens, in turns, medians."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ TRIAL_TOKENS = 16
 class Run:
     """What one engine did once.
 
-    `prefill_seconds` lie between the cold prompt and the first token, `decode` spans the `decoded` tokens after it.
+    `prefill` spans the cold prompt until the first token, `decode` the `decoded` tokens after it.
     """
 
     tokens: list[int]
-    prefill_seconds: float
+    prefill: Reading
     decoded: int
     decode: Reading
 
@@ -31,6 +31,18 @@ class Run:
     def tokens_per_s(self) -> float:
         """Tokens after the first over the time after the first."""
         return self.decoded / self.decode.seconds
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.prefill.seconds + self.decode.seconds
+
+    @property
+    def joules(self) -> float | None:
+        """All of them."""
+        if self.prefill.joules is None or self.decode.joules is None:
+            return None
+        return self.prefill.joules + self.decode.joules
 
 
 class Engine(Protocol):
@@ -49,8 +61,10 @@ class Engine(Protocol):
 class DecodeRow:
     """Medians of one engine.
 
+    `total_ms` and `joules` are of a whole text, from the cold prompt on: layers that the first token did without run
+    among the others, so that only the whole shows what exits save.
     `ratios` holds its tokens/s over those of each peer. `same_tokens` counts how many tokens, from the first on, are
-    those of the first engine: another number format may choose differently where two tokens are close.
+    those of the first engine, on the first prompt: another number format may choose differently where two tokens are close.
     """
 
     engine: str
@@ -60,6 +74,8 @@ class DecodeRow:
     ms_per_token: float
     prefill_tokens_per_s: float
     joules_per_token: float | None
+    total_ms: float
+    joules: float | None
     source: str | None
     same_tokens: int
     ratios: dict[str, float]
@@ -67,19 +83,22 @@ class DecodeRow:
 
 def compare(
     engines: Sequence[Engine],
-    prompt: Sequence[int],
+    prompts: Sequence[Sequence[int]],
     tokens: int,
     rounds: int,
     report: Report = lambda stage, done, total: None,
 ) -> list[DecodeRow]:
-    """Run the engines in turns, A B C A B C, after a short run of each that does not count."""
+    """Run the engines in turns, A B C A B C, each turn on the next prompt, after a short run that does not count.
+
+    The prompts are of one length.
+    """
     for engine in engines:
-        engine.run(prompt, WARM_UP_TOKENS)
+        engine.run(prompts[0], WARM_UP_TOKENS)
     runs: list[list[Run]] = [[] for _ in engines]
     for done in range(rounds):
         for index, engine in enumerate(engines):
             report("decoding", done * len(engines) + index, rounds * len(engines))
-            runs[index].append(engine.run(prompt, tokens))
+            runs[index].append(engine.run(prompts[done % len(prompts)], tokens))
     report("decoding", rounds * len(engines), rounds * len(engines))
     speeds = [median(run.tokens_per_s for run in each) for each in runs]
     peers = {engine.name: speed for engine, speed in zip(engines, speeds, strict=True) if engine.profile is None}
@@ -90,8 +109,10 @@ def compare(
             detail=engine.detail,
             tokens_per_s=speed,
             ms_per_token=1000 / speed,
-            prefill_tokens_per_s=len(prompt) / median(run.prefill_seconds for run in each),
+            prefill_tokens_per_s=len(prompts[0]) / median(run.prefill.seconds for run in each),
             joules_per_token=median_or_none([joules_per_token(run) for run in each]),
+            total_ms=1000 * median(run.seconds for run in each),
+            joules=median_or_none([run.joules for run in each]),
             source=engine.source,
             same_tokens=common_beginning(each[0].tokens, runs[0][0].tokens),
             ratios={peer: speed / other for peer, other in peers.items()},

@@ -58,7 +58,7 @@ class LlamaCppPeer:
             model.eval(ids[-1:])
             ids.append(self._most_likely())
         decode = self._gauge.between(started, self._gauge.read())
-        return Run(ids, started.seconds - begun.seconds, len(ids) - 1, decode)
+        return Run(ids, self._gauge.between(begun, started), len(ids) - 1, decode)
 
     def _most_likely(self) -> int:
         logits = self._library.llama_get_logits_ith(self._model.ctx, -1)

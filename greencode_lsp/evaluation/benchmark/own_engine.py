@@ -29,10 +29,11 @@ class OwnEngine:
         rest = generate(session, self._request([*prompt, first[0].id], tokens - 1)).tokens
         decode = self._gauge.between(started, self._gauge.read())
         ids = [token.id for token in [*first, *rest]]
-        return Run(ids, started.seconds - begun.seconds, len(rest), decode)
+        return Run(ids, self._gauge.between(begun, started), len(rest), decode)
 
     def _request(self, prompt: Sequence[int], tokens: int) -> Request:
-        return Request(prompt, tokens, self._profile.make_policy(), self._profile.verify)
+        profile = self._profile
+        return Request(prompt, tokens, profile.make_policy(), profile.verify, profile.lookup)
 
 
 def ignore_end_of_text(model: EarlyExitModel) -> None:

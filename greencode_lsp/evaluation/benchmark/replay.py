@@ -28,6 +28,7 @@ class ReplayOptions:
     profile: str = "auto"
     speed: float = 1.0
     seed: int = 0
+    max_tokens: int = 48
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,12 @@ async def _replay(
 ) -> KeystrokeRow:
     counts = Counts()
     stage = f"typing, debounce {debounce_ms}"
-    settings = {"model": options.model, "profile": options.profile, "debounceMs": debounce_ms}
+    settings = {
+        "model": options.model,
+        "profile": options.profile,
+        "debounceMs": debounce_ms,
+        "maxTokens": options.max_tokens,
+    }
     with tempfile.TemporaryDirectory() as data:
         async with running_editor(Path(data)) as editor:
             await editor.start(settings)

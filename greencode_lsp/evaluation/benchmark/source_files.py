@@ -28,11 +28,15 @@ def source_files() -> list[SourceFile]:
     return sorted(found, key=lambda file: file.name)
 
 
-def prompt_ids(tokenizer: CodeTokenizer, count: int) -> list[int]:
-    """Return the first `count` token ids of the files one after the other, again from the start where they end."""
+def prompt_ids(tokenizer: CodeTokenizer, count: int, places: int = 1) -> list[list[int]]:
+    """Return prompts of `count` token ids each, from so many places spread over the files, which follow one another.
+
+    Where the files are shorter than that, they come again.
+    """
     text = "\n".join(file.text for file in source_files())
     ids = tokenizer.encode(text)
     while len(ids) < count:
         text += "\n" + text
         ids = tokenizer.encode(text)
-    return ids[:count]
+    step = (len(ids) - count) // max(places - 1, 1)
+    return [ids[place * step :][:count] for place in range(places)]

@@ -50,8 +50,9 @@ class TransformersPeer:
         except Exception as error:  # the library's internals: whatever they raise, this peer does not work here
             raise UserError(f"the peer {self.name} does not work with this model: {error}") from error
         generated = output[0, len(prompt) :].tolist()
+        prefill = self._gauge.between(begun, stream.first)
         decode = self._gauge.between(stream.first, stream.last)
-        return Run(generated, stream.first.seconds - begun.seconds, len(generated) - stream.first_count, decode)
+        return Run(generated, prefill, len(generated) - stream.first_count, decode)
 
 
 class TimedStream:

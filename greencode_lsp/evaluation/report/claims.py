@@ -11,7 +11,8 @@ from greencode_lsp.evaluation.report.paper import EqualDepth, Paper
 from greencode_lsp.evaluation.report.plots import relative
 from greencode_lsp.evaluation.summary import Row, Summary
 
-PROFILES = ("balanced", "eco")
+PROFILES = ("exits-balanced", "exits-eco", "exact", "balanced", "eco")
+"""The exits alone, which are what the paper is about; then what people run, with drafts from the text as well."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,10 @@ def claims(summary: Summary, paper: Paper) -> list[Claim]:
 
 
 def of_profiles(summary: Summary, write: Callable[[Row], str]) -> str:
-    """Write a figure of each profile that exits."""
-    found = [(name, row) for name in PROFILES if (row := summary.row(name)) is not None]
-    return "; ".join(f"{name} {write(row)}" for name, row in found) or "? (no profile of this bundle exits)"
+    """Write a figure of each profile where it is known."""
+    found = [(name, write(row)) for name in PROFILES if (row := summary.row(name)) is not None]
+    known = [f"{name} {figure}" for name, figure in found if figure != "?"]
+    return "; ".join(known) or "? (no profile of this bundle exits)"
 
 
 def spread(values: Sequence[float]) -> str:
@@ -110,7 +112,7 @@ def points(estimate: Estimate) -> str:
 
 def propagated(summary: Summary) -> str:
     """Write how propagated K/V compare with exact ones under the same policy."""
-    copied, exact = summary.row("propagate"), summary.row("balanced")
+    copied, exact = summary.row("propagate"), summary.row("exits-balanced")
     if copied is None or exact is None:
         return "?"
     one, other = copied.figures["rouge_l"], exact.figures["rouge_l"]

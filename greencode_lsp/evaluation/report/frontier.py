@@ -12,6 +12,7 @@ from greencode_lsp.evaluation.metrics.metric import Floats
 from greencode_lsp.evaluation.summary import FULL, Row, Summary
 
 PROFILES = ("balanced", "eco")
+"""Compared by their exits alone, as the controls decode: drafts from the text would help any of them as much."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def advantages(summary: Summary, quality: str) -> list[Advantage]:
     found = []
     bootstrap = summary.bootstrap
     for name in PROFILES:
-        row = summary.row(name)
+        row = summary.row(f"exits-{name}")
         if row is None:
             continue
         if fixed := fixed_rows(summary):
@@ -58,7 +59,7 @@ def advantages(summary: Summary, quality: str) -> list[Advantage]:
             if (other := summary.row(control)) is not None:
                 better = bootstrap.difference(row.figures[quality], other.figures[quality])
                 cheaper = bootstrap.difference(other.figures["joules"], row.figures["joules"])
-                found.append(Advantage(name, control, better, cheaper))
+                found.append(Advantage(row.name, control, better, cheaper))
     return found
 
 

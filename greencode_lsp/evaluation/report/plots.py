@@ -25,13 +25,14 @@ COLOURS = {
     "exact": "#06b6d4",
     "balanced": "#16a34a",
     "eco": "#84cc16",
+    "exits": "#0f766e",
     "fixed": "#9ca3af",
     "random": "#f97316",
     "confidence": "#a855f7",
     "propagate": "#e11d48",
     "original": "#eab308",
 }
-MARKERS = {"fixed": "s", "random": "X", "confidence": "D", "propagate": "v", "original": "^"}
+MARKERS = {"exits": "P", "fixed": "s", "random": "X", "confidence": "D", "propagate": "v", "original": "^"}
 
 DEPTH_COLOURS = ("#2fbf71", "#8ac926", "#d9c300", "#ff9f1c", "#e8505b")
 """From shallow to full depth, as `greencode complete` has them."""

@@ -14,9 +14,9 @@ SHORTEST = 3
 
 
 def subject(summary: Summary) -> Row | None:
-    """Return the configuration to look at: balanced, else eco, else the deepest fixed exit."""
+    """Return the configuration to look at: the exits of balanced, else of eco, else the deepest fixed exit."""
     fixed = [row for row in summary.rows if row.name.startswith("fixed-")]
-    candidates = [summary.row("balanced"), summary.row("eco"), *reversed(fixed)]
+    candidates = [summary.row("exits-balanced"), summary.row("exits-eco"), *reversed(fixed)]
     return next((row for row in candidates if row is not None), None)
 
 

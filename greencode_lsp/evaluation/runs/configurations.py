@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from greencode_lsp.completion.profiles import Profile, ProfileError, resolve_profile
 from greencode_lsp.errors import UserError
@@ -27,7 +27,7 @@ from greencode_lsp.evaluation.suites.example import Example
 from greencode_lsp.policy import FixedExit, NeverExit, Policy
 
 PROFILES = ("full", "exact", "balanced", "eco")
-CONTROLS = ("fixed", "random", "confidence", "propagate", "original")
+CONTROLS = ("exits", "fixed", "random", "confidence", "propagate", "original")
 QUICK_CONTROLS = tuple(name for name in CONTROLS if name != "propagate")
 """Those that run on the engine. `propagate` runs in plain floats, on a CPU as long as all others together."""
 
@@ -69,12 +69,17 @@ class _Chooser:
     def __init__(self, opened: OpenedBundle, examples: Sequence[Example]) -> None:
         self._opened, self._examples = opened, examples
         self._forced = ForcedTexts(SharedPrompts(opened.model, opened.table, opened.gauge))
+        self._profiles: dict[str, Profile] = {}
         self._exiting: dict[str, Profile] = {}
         self._chosen = Chosen()
 
     def choose(self, wanted: Wanted) -> Chosen:
         for name in ("full", *(name for name in PROFILES if name in wanted.profiles and name != "full")):
             self._profile(name)
+        if "exits" in wanted.controls:
+            for name, profile in self._profiles.items():
+                if profile.lookup:
+                    self._decode_by(f"exits-{name}", "control", replace(profile, lookup=False))
         if "fixed" in wanted.controls:
             for depth in self._opened.bundle.exits:
                 self._engine(f"fixed-{depth}", f"every token after layer {depth}", self._fixed(depth))
@@ -93,13 +98,20 @@ class _Chooser:
         except ProfileError as error:
             self._chosen.left_out.append(str(error))
             return
+        self._profiles[name] = profile
         if name in MATCHED_PROFILES and profile.make_policy is not NeverExit:
             self._exiting[name] = profile
+        self._decode_by(name, "profile", profile)
+
+    def _decode_by(self, name: str, kind: str, profile: Profile) -> None:
         detail = "no exits" if profile.make_policy is NeverExit else "exits by the bundle's policy"
         if profile.verify:
             detail = "exits draft, full depth verifies"
-        decoder = EngineDecoder(self._forced, self._opened.tokenizer, self._ignore_seed(profile), profile.verify)
-        self._chosen.configurations.append(Configuration(name, "profile", detail, decoder))
+        if profile.lookup:
+            detail += "; the text before drafts, too, and full depth verifies that"
+        make_policy = self._ignore_seed(profile)
+        decoder = EngineDecoder(self._forced, self._opened.tokenizer, make_policy, profile.verify, profile.lookup)
+        self._chosen.configurations.append(Configuration(name, kind, detail, decoder))
 
     def _ignore_seed(self, profile: Profile) -> Callable[[str], Policy]:
         return lambda _: profile.make_policy()

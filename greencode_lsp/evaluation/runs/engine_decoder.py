@@ -29,13 +29,18 @@ class ForcedTexts:
 
 
 class EngineDecoder:
-    """A policy on one model. `make_policy` is given the example's id, as the seed of policies that draw lots."""
+    """A policy on one model, and what drafts. `make_policy` is given the example's id, as a seed for drawing lots."""
 
     def __init__(
-        self, forced: ForcedTexts, tokenizer: CodeTokenizer, make_policy: Callable[[str], Policy], verify: bool = False
+        self,
+        forced: ForcedTexts,
+        tokenizer: CodeTokenizer,
+        make_policy: Callable[[str], Policy],
+        verify: bool = False,
+        lookup: bool = False,
     ) -> None:
         self._forced, self._prompts, self._tokenizer = forced, forced.prompts, tokenizer
-        self._make_policy, self._verify = make_policy, verify
+        self._make_policy, self._verify, self._lookup = make_policy, verify, lookup
 
     def decode(self, example: Example, full_tokens: int | None) -> Decoded:
         """Continue an example, and judge the policy along the true text."""
@@ -45,12 +50,13 @@ class EngineDecoder:
             max_tokens=example.max_tokens,
             policy=self._make_policy(example.id),
             verify=self._verify,
+            lookup=self._lookup,
             stop=stop_rule(example, self._tokenizer),
         )
         begun = self._prompts.gauge.read()
         generation = generate(prefill.session, request)
         span = self._prompts.gauge.between(begun, self._prompts.gauge.read())
-        cost = self._prompts.cost(prefill, generation, span, drafts=self._verify)
+        cost = self._prompts.cost(prefill, generation, span, drafts=self._verify or self._lookup)
         said = NeverExit() if self._verify else self._make_policy(example.id)
         forced = self._forced.states(example).judge(said)
         return Decoded(tuple(generation.tokens), generation.finish.value, cost, forced)

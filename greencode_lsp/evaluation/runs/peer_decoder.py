@@ -23,7 +23,7 @@ class PeerDecoder:
         run = self._engine.run(example.prompt, count)
         counted = self._gauge.between(begun, self._gauge.read()).joules if self._engine.source else None
         cost = Cost(
-            seconds_prefill=run.prefill_seconds,
+            seconds_prefill=run.prefill.seconds,
             seconds_decode=run.decode.seconds,
             joules_prefill=None,
             joules_decode=None,

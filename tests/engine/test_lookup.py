@@ -1,0 +1,130 @@
+"""Drafts from the text itself: what is guessed, when, and that the text stays what full depth says."""
+
+import pytest
+import torch
+
+from greencode_lsp.engine import Finish, Request, Session, generate
+from greencode_lsp.engine.lookup import DRAFTS, EXPECTED, LONGEST_MATCH, LookupRecord, PromptLookup
+from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit
+from tests.engine.conftest import VOCABULARY, Twins
+
+
+def guesses(tokens: list[int], limit: int = DRAFTS) -> list[int]:
+    return PromptLookup(LookupRecord(), tokens).drafts(limit)
+
+
+def test_what_followed_the_longest_match_is_guessed():
+    assert guesses([1, 2, 3, 4, 5, 9, 2, 3, 7, 7, 7, 1, 2, 3]) == [4, 5, 9]
+
+
+def test_of_equal_matches_the_latest_is_taken():
+    assert guesses([1, 2, 4, 4, 4, 1, 2, 5, 5, 5, 1, 2]) == [5, 5, 5]
+
+
+def test_a_text_that_goes_round_is_guessed_to_go_on():
+    assert guesses([8, 9, 8, 9, 8]) == [9, 8, 9]
+    assert guesses([8, 8]) == [8, 8, 8]
+
+
+@pytest.mark.parametrize("tokens", [[5], [1, 2, 3, 4]])
+def test_a_token_that_never_stood_there_before_is_no_guide(tokens):
+    assert guesses(tokens) == []
+
+
+def test_no_more_is_guessed_than_there_is_room_for():
+    assert [guesses([1, 2, 3, 4, 5, 1], limit) for limit in (0, 1, 2, 9)] == [[], [2], [2, 3], [2, 3, 4]]
+
+
+def test_guesses_that_are_always_wrong_are_given_up_and_tried_again_later():
+    lookup = PromptLookup(LookupRecord(), [1, 2, 3, 4, 1])
+    made = []
+    for _ in range(200):
+        made.append(bool(lookup.drafts(DRAFTS)))
+        if made[-1]:
+            lookup.judged(0)
+    assert made[0]
+    assert 0 < sum(made[100:]) < 20
+    assert False in made[:40]
+
+
+def test_a_long_match_is_trusted_where_short_ones_disappointed():
+    record = LookupRecord()
+    for _ in range(200):
+        record.judged(1, 0)
+    assert not record.pays(1)
+    assert record.pays(LONGEST_MATCH)
+    assert list(EXPECTED) == sorted(EXPECTED)
+
+
+class Oracle(PromptLookup):
+    """Guesses what full depth will say, but every third token wrong."""
+
+    says: tuple[int, ...] = ()
+    given = 0
+    wrong = True
+
+    def drafts(self, limit: int) -> list[int]:
+        done = len(self._tokens) - type(self).given
+        ahead = self.says[done : done + min(limit, DRAFTS)]
+        return [
+            (id + 1) % VOCABULARY if self.wrong and (done + index) % 3 == 2 else id for index, id in enumerate(ahead)
+        ]
+
+    def judged(self, right: int) -> None:
+        """Learn nothing."""
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("wrong", [False, True], ids=["right", "some wrong"])
+@pytest.mark.parametrize(
+    ("policy", "verify"),
+    [(NeverExit(), False), (NeverExit(), True), (FixedExit(2), True), (RandomExit(0.5, seed=1), True)],
+    ids=["full depth", "nothing else drafts", "an exit drafts", "exits draft"],
+)
+def test_the_text_is_that_of_full_depth(
+    twins: Twins, prompt: list[int], policy: Policy, verify: bool, wrong: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = twins.greedy(prompt, 40)
+    monkeypatch.setattr("greencode_lsp.engine.decoder.PromptLookup", Oracle)
+    monkeypatch.setattr(Oracle, "says", tuple(twins.greedy(prompt, 44)))
+    monkeypatch.setattr(Oracle, "given", len(prompt))
+    monkeypatch.setattr(Oracle, "wrong", wrong)
+    for tokens in (1, 2, 5, 40):
+        session = Session(twins.model)
+        generation = generate(session, Request(prompt, tokens, policy, verify, lookup=True))
+        assert [token.id for token in generation.tokens] == expected[:tokens]
+        assert generation.finish is Finish.MAX_TOKENS
+        copied = sum(token.copied for token in generation.tokens)
+        assert copied >= (tokens - 1) // 2
+        assert verify or all(rows <= DRAFTS + 1 for _, rows in generation.work.layer_runs if rows < len(prompt))
+        again = generate(session, Request([*prompt, *expected[:tokens]], 1, NeverExit()))
+        assert [token.id for token in again.tokens] == twins.greedy([*prompt, *expected[:tokens]], 1)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_copied_token_that_ends_the_text_ends_it(
+    twins: Twins, prompt: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = twins.greedy(prompt, 12)
+    monkeypatch.setattr("greencode_lsp.engine.decoder.PromptLookup", Oracle)
+    monkeypatch.setattr(Oracle, "says", tuple(expected))
+    monkeypatch.setattr(Oracle, "given", len(prompt))
+    monkeypatch.setattr(Oracle, "wrong", False)
+    ends = Request(prompt, 12, NeverExit(), lookup=True, stop=lambda ids: len(ids) == 2)
+    assert [token.id for token in generate(Session(twins.model), ends).tokens] == expected[:2]
+    must = torch.tensor([7])
+    bound = Request(prompt, 12, NeverExit(), lookup=True, allowed=lambda ids: must if len(ids) == 1 else None)
+    generation = generate(Session(twins.model), bound)
+    assert generation.tokens[1].id == 7
+    follows = twins.greedy([*prompt, expected[0], 7], 3)
+    assert [token.id for token in generation.tokens][2:5] == follows
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_guesses_stop_where_the_context_ends(twins: Twins) -> None:
+    context = twins.model.backbone.shape.context_length
+    prompt = [5, 6] * (context // 2 - 2)
+    generation = generate(Session(twins.model), Request(prompt, 50, NeverExit(), lookup=True))
+    assert generation.finish is Finish.CONTEXT_FULL
+    assert [token.id for token in generation.tokens] == twins.greedy(prompt, len(generation.tokens))
+    assert len(prompt) + len(generation.tokens) == context + 1
