@@ -14,6 +14,7 @@ app = typer.Typer(help="Make what a bundle needs: a corpus, exits, traces, a pol
 app.command()(train_exits.exits)
 app.command()(train_exits.curves)
 app.command()(train_exits.traces)
+app.command()(train_exits.formats)
 app.command()(train_policy.policy)
 app.command("policy-table")(train_policy.policy_table)
 

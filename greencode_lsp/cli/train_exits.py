@@ -1,4 +1,4 @@
-"""`greencode train exits`, `curves` and `traces`: train what reads a model early, measure it, record what it knows."""
+"""`greencode train exits`, `curves`, `traces`, `formats`: train what reads a model early, measure it, record it."""
 
 from __future__ import annotations
 
@@ -169,6 +169,38 @@ def traces(
         table.add_row(str(depth), share(value))
     results.print(table)
     results.print(f"{len(recorded):,} tokens of {facts.split} are in {out}", markup=False)
+
+
+def formats(
+    corpus: Corpus,
+    model: Model = "smollm2-135m",
+    split: Annotated[str, typer.Option(help="train, calibration or heldout.")] = "heldout",
+    max_tokens: Annotated[int, typer.Option(min=2)] = 50_000,
+    context: Context = 1024,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Measure what the number format that the model runs in costs, beside plain bfloat16 weights."""
+    from greencode_lsp.training.material import fetch_material, open_corpus, split_windows
+    from greencode_lsp.training.number_formats import compare_formats, load_both
+    from greencode_lsp.training.traces.texts import Choice
+
+    where = chosen_device(device)
+    with progress_bar() as report:
+        material = fetch_material(model, report)
+        runner, plain = load_both(material, where)
+        windows = split_windows(open_corpus(corpus, material), split, Choice(max_tokens, context))
+        found = compare_formats(runner, plain, windows, material.lead, report)
+    runs_in = runner.description
+    if as_json:
+        print_json({"model": model, "split": split, "context": context, "runner": runs_in, **asdict(found)})
+        return
+    results.print(
+        f"{model}, {runs_in}: the right next token {found.right:.2%}, by plain bfloat16 weights "
+        f"{found.right_plain:.2%} ({found.points_lost:+.2f} points lost), the same {found.agreement:.2%}; "
+        f"{found.tokens} tokens of {split}",
+        markup=False,
+    )
 
 
 def open_runner(model: str, exits_file: Path | None, at: str | None, device: str, report: Any) -> Any:

@@ -60,7 +60,7 @@ class Runner(Protocol):
         """Run layers (0-based) on hidden [rows, hidden] at positions from `start`; return what they make of them."""
 
     def all_finite(self, hidden: Tensor) -> bool:
-        """Say whether no number of hidden states is NaN or infinite; cheapest for what `run_layers` returned last."""
+        """Say whether no number of what `run_layers` returned last is NaN or infinite."""
 
     def scorer(self, network: "PolicyNetwork") -> "PolicyNetwork":
         """Return a policy's network as this runner computes it best. A runner serves one network at a time."""

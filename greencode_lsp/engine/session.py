@@ -78,14 +78,15 @@ class Session:
         """
         segment, backbone = self.segments[index], self.model.backbone
         outputs = []
-        while len(segment.queue):
-            hidden = segment.queue[:CHUNK_ROWS]
-            before_chunk(len(hidden))
+        while waiting := segment.queue.shape[0]:
+            rows = min(waiting, CHUNK_ROWS)
+            hidden = segment.queue if rows == waiting else segment.queue[:rows]
+            before_chunk(rows)
             hidden = backbone.run_layers(self.model.segments[index], hidden, segment.length, segment.cache)
             if not backbone.all_finite(hidden):
                 raise NumericalError(f"a hidden state after layer {self.model.depth(index)} is NaN or infinite")
-            segment.length += len(hidden)
-            segment.queue = segment.queue[len(hidden) :]
+            segment.length += rows
+            segment.queue = segment.queue[rows:]
             if index < self.model.last:
                 self._queue(index + 1, hidden)
             outputs.append(hidden)
@@ -93,4 +94,4 @@ class Session:
 
     def _queue(self, index: int, hidden: Tensor) -> None:
         segment = self.segments[index]
-        segment.queue = torch.cat((segment.queue, hidden)) if len(segment.queue) else hidden
+        segment.queue = torch.cat((segment.queue, hidden)) if segment.queue.shape[0] else hidden

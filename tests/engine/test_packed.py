@@ -1,8 +1,10 @@
 """The packed runner: against the plain one, and to the bit against itself."""
 
+import math
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM
@@ -13,7 +15,9 @@ from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.packed import KernelUnavailableError, PackedBackbone, library, load_packed
 from greencode_lsp.engine.packed.packing import pack, pack_coarsely, pack_eight_bits
+from greencode_lsp.engine.packed.scorer import PackedPolicyNetwork
 from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit
+from greencode_lsp.policy.learned import PolicyFile, PolicyNetwork
 from tests.engine.test_invariants import EagerDrafting
 
 EXITS = (6, 12, 18, 24)
@@ -301,3 +305,23 @@ def test_an_exit_head_says_what_the_plain_runner_makes_of_it_up_to_rounding(
     one_by_one = torch.cat([packed.reader(head).logits(row[None]) for row in hidden])
     assert torch.equal(one_by_one, found)
     assert torch.equal(packed.reader(head).most_likely(hidden), found.argmax(dim=1))
+
+
+@pytest.mark.parametrize("inputs", ["rms", "raw"])
+@pytest.mark.parametrize("hidden", [64, 90])
+def test_a_policy_says_in_the_kernel_what_it_says_in_numpy(inputs: str, hidden: int) -> None:
+    random = np.random.default_rng(hidden)
+    shapes = {
+        "in.weight": (2, 40, hidden),
+        "in.bias": (2, 40),
+        "mid.weight": (2, 24, 40),
+        "mid.bias": (2, 24),
+        "out.weight": (2, 2, 24),
+        "out.bias": (2, 2),
+    }
+    tensors = {name: random.normal(scale=0.3, size=shape).astype(np.float32) for name, shape in shapes.items()}
+    plain = PolicyNetwork(PolicyFile((1, 2), hidden, "by hand", inputs, math.inf, np.zeros(1, np.float32), tensors))
+    packed = PackedPolicyNetwork(plain)
+    for state in torch.randn(20, hidden, generator=torch.Generator().manual_seed(1)):
+        for index in (0, 1):
+            assert packed.scores(index, state) == pytest.approx(plain.scores(index, state), abs=5e-3)

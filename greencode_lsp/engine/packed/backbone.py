@@ -18,8 +18,9 @@ from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.packed.library import KernelUnavailableError, load_library
 from greencode_lsp.engine.packed.packing import BLOCK, GROUP, pack, pack_coarsely
 from greencode_lsp.engine.packed.reader import PackedReader
+from greencode_lsp.engine.packed.scorer import PackedPolicyNetwork
 from greencode_lsp.engine.packed.store import PackedStore
-from greencode_lsp.engine.packed.structures import CLayer, CShape, counts, describe_layer, pointer
+from greencode_lsp.engine.packed.structures import CLayer, CShape, describe_layer, pointer
 from greencode_lsp.engine.packed.weights import PackedLayer, PackedLinear, PackedWeights
 from greencode_lsp.engine.packed.workspace import Workspace
 
@@ -39,6 +40,7 @@ class PackedBackbone:
         self.shape, self.weights = shape, weights
         self._library = load_library()
         self._layers = (CLayer * shape.layers)(*map(describe_layer, weights.layers))
+        self._finite = True
         self._workspace = Workspace()
         self._rotary = half_tables(weights.positions)
         mlp_out = weights.layers[0].mlp_out.weight
@@ -88,33 +90,33 @@ class PackedBackbone:
 
         `cache` holds the K/V of these layers for all earlier positions; the rows' own are written.
         """
-        rows = len(hidden)
+        rows, count, shape = hidden.shape[0], len(layers), ctypes.byref(self._shape)
         cache.reserve(start + rows, start)
         hidden = hidden.clone(memory_format=torch.contiguous_format)
-        shape, layer_count = ctypes.byref(self._shape), ctypes.c_int64(len(layers))
-        where = counts(rows, start)
-        threads = ctypes.c_int64(torch.get_num_threads())
-        self._library.run_layers(
+        threads = torch.get_num_threads()
+        finite = self._library.run_layers(
             shape,
             ctypes.byref(self._layers, layers.start * ctypes.sizeof(CLayer)),
-            layer_count,
-            ctypes.c_void_p(hidden.data_ptr()),
-            *where,
-            ctypes.c_void_p(cache.keys.data_ptr()),
-            ctypes.c_void_p(cache.values.data_ptr()),
-            ctypes.c_int64(cache.capacity),
-            self._workspace.reserve(self._library.layers_bytes(shape, layer_count, *where, threads)),
+            count,
+            hidden.data_ptr(),
+            rows,
+            start,
+            cache.keys.data_ptr(),
+            cache.values.data_ptr(),
+            cache.capacity,
+            self._workspace.reserve(self._library.layers_bytes(shape, count, rows, start, threads)),
             threads,
         )
+        self._finite = bool(finite)
         return hidden
 
     def all_finite(self, hidden: Tensor) -> bool:
-        """Say whether no number of hidden states is NaN or infinite."""
-        return bool(torch.isfinite(hidden).all())
+        """Say whether no number of what `run_layers` returned last is NaN or infinite: the kernel has looked."""
+        return self._finite
 
     def scorer(self, network: "PolicyNetwork") -> "PolicyNetwork":
-        """Return a policy's network as this runner computes it: as it is."""
-        return network
+        """Return a policy's network as this runner computes it: in the kernel."""
+        return PackedPolicyNetwork(network)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Read hidden states [rows, hidden] through the final norm and the head: [rows, vocabulary]."""

@@ -61,16 +61,10 @@ class PackedReader:
 
     def _run(self, hidden: Tensor, logits: int | None, ids: int | None) -> None:
         changed = hidden.clone(memory_format=torch.contiguous_format)
-        reader, rows = ctypes.byref(self._reader), ctypes.c_int64(len(hidden))
-        self._library.run_reader(
-            reader,
-            ctypes.c_void_p(changed.data_ptr()),
-            rows,
-            ctypes.c_void_p(logits),
-            ctypes.c_void_p(ids),
-            self._workspace.reserve(self._library.reader_bytes(reader, rows)),
-            ctypes.c_int64(torch.get_num_threads()),
-        )
+        reader, rows = ctypes.byref(self._reader), hidden.shape[0]
+        room = self._workspace.reserve(self._library.reader_bytes(reader, rows))
+        threads = torch.get_num_threads()
+        self._library.run_reader(reader, changed.data_ptr(), rows, logits, ids, room, threads)
 
     def _packed(self, translator: Translator) -> CMlp:
         width = translator.mlp_out.weight.shape[1]

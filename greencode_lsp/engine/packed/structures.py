@@ -104,8 +104,3 @@ def describe_layer(layer: PackedLayer) -> CLayer:
         describe_linear(layer.attention_out),
         describe_mlp(layer.mlp_norm, layer.mlp_in, layer.mlp_out),
     )
-
-
-def counts(*numbers: int) -> tuple[ctypes.c_int64, ...]:
-    """Return numbers as the kernel takes them."""
-    return tuple(ctypes.c_int64(number) for number in numbers)

@@ -1,7 +1,5 @@
 """Memory for what the kernel computes on the way."""
 
-import ctypes
-
 import torch
 
 
@@ -11,8 +9,8 @@ class Workspace:
     def __init__(self) -> None:
         self._memory = torch.empty(0, dtype=torch.uint8)
 
-    def reserve(self, size: int) -> ctypes.c_void_p:
+    def reserve(self, size: int) -> int:
         """Return the address of at least that many bytes, aligned as torch aligns (64 bytes)."""
-        if len(self._memory) < size:
+        if self._memory.nbytes < size:
             self._memory = torch.empty(size + size // 4, dtype=torch.uint8)
-        return ctypes.c_void_p(self._memory.data_ptr())
+        return self._memory.data_ptr()

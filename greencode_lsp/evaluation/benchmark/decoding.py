@@ -63,8 +63,8 @@ class DecodeRow:
 
     `total_ms` and `joules` are of a whole text, from the cold prompt on: layers that the first token did without run
     among the others, so that only the whole shows what exits save.
-    `ratios` holds its tokens/s over those of each peer. `same_tokens` counts how many tokens, from the first on, are
-    those of the first engine, on the first prompt: another number format may choose differently where two tokens are close.
+    `ratios` holds its tokens/s over those of each peer. `same_tokens` counts how many tokens behind the first prompt,
+    from the first on, are those of the first engine: another number format may choose differently where two are close.
     """
 
     engine: str

@@ -39,4 +39,6 @@ def observe(runner: Runner, ids: Sequence[int] | NDArray[Any], exits: Sequence[i
             raise NumericalError(f"a hidden state after layer {high} is NaN or infinite")
         states.append(hidden[skipped:])
     true = torch.tensor(tokens[skipped + 1 :], device=hidden.device)
-    return Observed(torch.stack(states[:-1], dim=1), states[-1], true)
+    *early, final = states
+    hidden = torch.stack(early, dim=1) if early else final.new_empty((len(final), 0, final.shape[1]))
+    return Observed(hidden, final, true)

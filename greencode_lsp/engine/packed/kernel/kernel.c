@@ -8,6 +8,7 @@
 #include "attention.h"
 #include "choosing.h"
 #include "linear.h"
+#include "scoring.h"
 #include "team.h"
 #include "types.h"
 
@@ -91,13 +92,30 @@ int64_t layers_bytes(const Shape *shape, int64_t count, int64_t rows, int64_t st
     return lay_out_layers(&work, 0, threads);
 }
 
-// Runs layers on hidden [rows, hidden] in place, at positions from `start`; writes the rows' keys and values.
-void run_layers(const Shape *shape, const Layer *layers, int64_t count, float *hidden, int64_t rows, int64_t start,
+static int all_finite(const float *numbers, int64_t count) {
+    __mmask16 wrong = 0;
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) wrong |= _mm512_fpclass_ps_mask(_mm512_loadu_ps(numbers + i), 0x99);
+    for (; i < count; i++) wrong |= !isfinite(numbers[i]);
+    return !wrong;
+}
+
+// Runs layers on hidden [rows, hidden] in place, at positions from `start`; writes the rows' keys and values. Says
+// whether all that came out is finite.
+int run_layers(const Shape *shape, const Layer *layers, int64_t count, float *hidden, int64_t rows, int64_t start,
                 uint16_t *keys, uint16_t *values, int64_t capacity, uint8_t *workspace, int64_t threads) {
     Layers work = {.shape = shape, .layers = layers, .count = count, .hidden = hidden, .rows = rows,
                    .start = start, .keys = keys, .values = values, .capacity = capacity};
     lay_out_layers(&work, workspace, threads);
     run_together(run_layers_together, &work, work.steps, count * STEPS_OF_LAYER, threads);
+    return all_finite(hidden, rows * shape->hidden);
+}
+
+// ------------------------------------------------------------------------------------------------ scoring
+
+// Scores a state [inputs] for a policy; `room` has place for [width + second] numbers.
+void score_policy(const Policy *policy, const float *state, float *room, float *scores) {
+    score_state(policy, state, room, room + policy->width, scores);
 }
 
 // ------------------------------------------------------------------------------------------------ reading
