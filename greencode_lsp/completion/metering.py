@@ -1,6 +1,7 @@
 """What running this model costs on this machine, measured once and kept."""
 
 import platform
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from greencode_lsp.engine import EarlyExitModel, Session
 CONTEXT_ROWS = 512
 """Rows that lie in the cache while costs are measured: attention over a typical prompt is part of the price."""
 
-WINDOW_SECONDS = {"estimate": 0.3, "rapl": 1.0, "nvml": 2.0}
+WINDOW_SECONDS = {"estimate": 0.3, "rapl": 0.7, "nvml": 1.5}
 """How long each row count is measured: a counter that steps every 100 ms needs longer than the CPU clock."""
 
 
@@ -36,29 +37,33 @@ def cost_table(
 
 
 def measure(model: EarlyExitModel, meter: Meter, progress: Callable[[int, int], None] | None) -> CostTable:
-    """Measure the first segment and the head; all layers of a backbone cost the same."""
+    """Measure passes through the whole model; all layers of a backbone cost the same."""
     session = Session(model)
     context = model.backbone.shape.context_length
     before = min(CONTEXT_ROWS, context // 2)
     session.feed([index % 100 for index in range(before)])
-    hidden = session.run(0)
-
-    def run_layers(rows: int) -> None:
-        session.rewind(before)
-        session.feed([7] * rows)
-        session.run(0)
+    for segment in range(len(model.segments)):
+        session.run(segment)
 
     @torch.inference_mode()
-    def run_head(rows: int) -> None:
-        model.most_likely(model.last, hidden[:rows])[0].item()
+    def run_pass(rows: int) -> tuple[float, float]:
+        session.rewind(before)
+        session.feed([7] * rows)
+        started = time.perf_counter()
+        for segment in range(len(model.segments)):
+            hidden = session.run(segment)
+        hidden[-1, 0].item()  # waits for a GPU
+        between = time.perf_counter()
+        model.most_likely(model.last, hidden)[0].item()
+        return between - started, time.perf_counter() - between
 
     window = WINDOW_SECONDS[meter.source]
     fitting = [rows for rows in CALIBRATED_ROWS if rows <= min(before, context - before)]
-    return calibrate(run_layers, len(model.segments[0]), run_head, meter, window, rows=fitting, progress=progress)
+    return calibrate(run_pass, model.layers, meter, window, rows=fitting, progress=progress)
 
 
 def machine_key(name: str, model: EarlyExitModel, meter: Meter) -> str:
     """Name everything that the costs depend on."""
     backbone = model.backbone
-    parts = (name, len(model.segments[0]), backbone.device, backbone.description, torch.get_num_threads())
+    parts = ("passes", name, backbone.device, backbone.description, torch.get_num_threads())
     return " ".join(map(str, (*parts, torch.__version__, platform.processor(), platform.node(), meter.detail)))

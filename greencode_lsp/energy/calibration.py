@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from statistics import median
 
 from greencode_lsp.energy.costs import CostTable
 from greencode_lsp.energy.meter import Meter
@@ -13,15 +14,20 @@ WARM_UP_RUNS = 2
 MINIMUM_RUNS = 3
 WINDOW_DOUBLINGS = 4
 
+ROUNDS = 3
+"""How often each row count is measured, in turns: what another program does meanwhile spoils one of them."""
+
+Pass = Callable[[int], tuple[float, float]]
+"""Runs so many rows through all layers and then the LM head, and returns the seconds that each took."""
+
 
 class CalibrationError(Exception):
     """The meter did not move while the model ran."""
 
 
 def calibrate(
-    run_layers: Callable[[int], None],
-    layers_per_run: int,
-    run_head: Callable[[int], None],
+    run_pass: Pass,
+    layers: int,
     meter: Meter,
     window_seconds: float,
     rows: Sequence[int] = CALIBRATED_ROWS,
@@ -30,54 +36,63 @@ def calibrate(
 ) -> CostTable:
     """Measure joules per layer and per head run for each row count in `rows`.
 
-    `run_layers(rows)` runs `layers_per_run` layers, `run_head(rows)` the LM head; both return when the device is done.
-    `progress(done, total)` is called after each measurement. Takes about 2 * len(rows) windows. Raises
-    CalibrationError where the meter stands still even over a window doubled four times.
+    Whole passes run, as in decoding: a layer or a head that runs again and again finds its weights in the processor's
+    cache and would seem cheap. What the meter counts is shared out between the layers and the head by time.
+    `progress(done, total)` is called after each measurement; they take about `ROUNDS * len(rows)` windows in all.
+    Raises CalibrationError where the meter stands still even over a window doubled four times.
     """
-    total = 2 * len(rows)
-    joules: list[float] = []
-    for run in (run_layers, run_head):
-        for row in rows:
-            joules.append(_joules_per_run(run, row, meter, window_seconds, clock))
-            if progress is not None:
-                progress(len(joules), total)
+    total = ROUNDS * len(rows)
+    measured: dict[int, list[tuple[float, float]]] = {row: [] for row in rows}
+    for done in range(total):
+        row = rows[done % len(rows)]
+        measured[row].append(_Measurement(run_pass, row, meter, clock).joules(window_seconds))
+        if progress is not None:
+            progress(done + 1, total)
     return CostTable(
         rows=tuple(rows),
-        layer_joules=tuple(each / layers_per_run for each in joules[: len(rows)]),
-        head_joules=tuple(joules[len(rows) :]),
+        layer_joules=tuple(median(layer for layer, _ in measured[row]) / layers for row in rows),
+        head_joules=tuple(median(head for _, head in measured[row]) for row in rows),
         source=meter.source,
     )
 
 
-def _joules_per_run(
-    run: Callable[[int], None], rows: int, meter: Meter, window_seconds: float, clock: Callable[[], float]
-) -> float:
-    for _ in range(WARM_UP_RUNS):
-        run(rows)
-    for doubling in range(WINDOW_DOUBLINGS + 1):
-        window = window_seconds * 2**doubling
-        # A counter that steps is read just after a step at both ends: what is left of the step's error is one run.
-        if _run_to_next_step(run, rows, meter, window, clock) == 0:
-            continue
-        joules_before, started, runs = meter.read_joules(), clock(), 0
-        while runs < MINIMUM_RUNS or clock() - started < window:
-            run(rows)
+class _Measurement:
+    """One row count, measured once."""
+
+    def __init__(self, run_pass: Pass, rows: int, meter: Meter, clock: Callable[[], float]) -> None:
+        self._run_pass, self._rows, self._meter, self._clock = run_pass, rows, meter, clock
+        self._head_shares: list[float] = []
+
+    def joules(self, window_seconds: float) -> tuple[float, float]:
+        """Return the joules of all layers and of the head in one pass."""
+        for _ in range(WARM_UP_RUNS):
+            self._run_pass(self._rows)
+        for doubling in range(WINDOW_DOUBLINGS + 1):
+            window = window_seconds * 2**doubling
+            # A counter that steps is read just after a step at both ends: what is left of the step's error is one run.
+            if self._run_to_next_step(window) == 0:
+                continue
+            joules_before, started, runs = self._meter.read_joules(), self._clock(), 0
+            while runs < MINIMUM_RUNS or self._clock() - started < window:
+                self._run()
+                runs += 1
+            runs += self._run_to_next_step(window)
+            joules = (self._meter.read_joules() - joules_before) / runs
+            if joules > 0:
+                head = median(self._head_shares)
+                return joules * (1 - head), joules * head
+        raise CalibrationError(f"the meter ({self._meter.detail}) did not move while the model ran for {window:g} s")
+
+    def _run(self) -> None:
+        layers, head = self._run_pass(self._rows)
+        self._head_shares.append(head / (layers + head))
+
+    def _run_to_next_step(self, seconds: float) -> int:
+        """Run until the counter moves; the number of runs, or 0 where it did not move in that time."""
+        joules_before, started, runs = self._meter.read_joules(), self._clock(), 0
+        while runs < MINIMUM_RUNS or self._clock() - started < seconds:
+            self._run()
             runs += 1
-        runs += _run_to_next_step(run, rows, meter, window, clock)
-        joules = meter.read_joules() - joules_before
-        if joules > 0:
-            return joules / runs
-    raise CalibrationError(f"the meter ({meter.detail}) did not move while the model ran for {window:g} s")
-
-
-def _run_to_next_step(
-    run: Callable[[int], None], rows: int, meter: Meter, seconds: float, clock: Callable[[], float]
-) -> int:
-    """Run until the counter moves; the number of runs, or 0 where it did not move in `seconds`."""
-    joules_before, started, runs = meter.read_joules(), clock(), 0
-    while runs < MINIMUM_RUNS or clock() - started < seconds:
-        run(rows)
-        runs += 1
-        if meter.read_joules() > joules_before:
-            return runs
-    return 0
+            if self._meter.read_joules() > joules_before:
+                return runs
+        return 0
