@@ -71,7 +71,7 @@ def test_a_burst_of_another_program_spoils_nothing() -> None:
 
     def run_pass(rows: int) -> tuple[float, float]:
         if 5 < len(model.passes) < 15:
-            meter.spend(3.0, 0.1)
+            meter.spend(3.0, 0.0)
         return model.run_pass(rows)
 
     table = calibrate(run_pass, LAYERS, meter, window_seconds=0.2, rows=(1,), clock=clock)
