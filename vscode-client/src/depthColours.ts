@@ -6,8 +6,9 @@ import { depthRanges, parseDepths, quarter } from "./depthRanges";
 import type { Accepted } from "./ghostText";
 import { activeEditor, decorationType, markdown, newRange, showInformation } from "./vscodeApi";
 
-/** From shallow to deep. */
-const COLOURS = ["charts.green", "charts.yellow", "charts.orange", "charts.red"];
+/** From shallow to deep, and last what was copied: several such tokens were read in one run. */
+const COLOURS = ["charts.green", "charts.yellow", "charts.orange", "charts.red", "charts.blue"];
+const COPIED = COLOURS.length - 1;
 
 export class DepthColours {
   private readonly types = COLOURS.map(decorationType);
@@ -39,10 +40,15 @@ export class DepthColours {
     }
     this.types.forEach((type, bucket) => {
       const options = ranges
-        .filter(({ exitLayer }) => quarter(exitLayer, depths.layers) === bucket)
-        .map(({ start, end, exitLayer }) => ({
+        .filter(({ exitLayer, copied }) => (copied ? COPIED : quarter(exitLayer, depths.layers)) === bucket)
+        .map(({ start, end, exitLayer, copied }) => ({
           range: newRange(document.positionAt(start), document.positionAt(end)),
-          hoverMessage: markdown(`read after layer ${exitLayer} of ${depths.layers}`, []),
+          hoverMessage: markdown(
+            copied
+              ? `copied from the text before, confirmed by all ${depths.layers} layers`
+              : `read after layer ${exitLayer} of ${depths.layers}`,
+            [],
+          ),
         }));
       editor.setDecorations(type, options);
     });

@@ -1,10 +1,17 @@
 /** Which part of a document each token of an accepted suggestion is, and how deep it was read. */
 
-import { asFields, BadPayload, numberOrNull } from "./payload";
+import { asFields, BadPayload, flag, numberOrNull } from "./payload";
+
+/** A copied token was guessed from the text before it, and all layers said yes. */
+export interface TokenDepth {
+  length: number;
+  exitLayer: number;
+  copied: boolean;
+}
 
 export interface Depths {
   layers: number;
-  tokens: { length: number; exitLayer: number }[];
+  tokens: TokenDepth[];
 }
 
 /** From `start` to `end` in UTF-16 units of the document. */
@@ -12,6 +19,7 @@ export interface DepthRange {
   start: number;
   end: number;
   exitLayer: number;
+  copied: boolean;
 }
 
 /** Null where the server does not remember the completion. Throws BadPayload. */
@@ -27,7 +35,11 @@ export function parseDepths(payload: unknown): Depths | null {
     layers: numberOrNull(fields, "layers") ?? 0,
     tokens: fields.tokens.map((token: unknown) => {
       const parts = asFields(token, "token");
-      return { length: numberOrNull(parts, "length") ?? 0, exitLayer: numberOrNull(parts, "exitLayer") ?? 0 };
+      return {
+        length: numberOrNull(parts, "length") ?? 0,
+        exitLayer: numberOrNull(parts, "exitLayer") ?? 0,
+        copied: flag(parts, "copied"),
+      };
     }),
   };
 }
@@ -50,9 +62,9 @@ export function depthRanges(text: string, start: number, accepted: string, depth
   }
   const covered = depths.tokens.reduce((sum, { length }) => sum + length, 0);
   let from = Math.max(0, accepted.length - covered);
-  return depths.tokens.map(({ length, exitLayer }) => {
+  return depths.tokens.map(({ length, exitLayer, copied }) => {
     const to = Math.min(from + length, accepted.length);
-    const range = { start: offsets[from], end: offsets[to], exitLayer };
+    const range = { start: offsets[from], end: offsets[to], exitLayer, copied };
     from = to;
     return range;
   });

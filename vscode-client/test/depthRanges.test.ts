@@ -5,24 +5,29 @@ import { depthRanges, parseDepths, quarter } from "../src/depthRanges";
 const DEPTHS = {
   layers: 30,
   tokens: [
-    { length: 6, exitLayer: 6 },
-    { length: 2, exitLayer: 30 },
+    { length: 6, exitLayer: 6, copied: false },
+    { length: 2, exitLayer: 30, copied: true },
   ],
 };
 
 test("each token gets its part of the document", () => {
   assert.deepEqual(depthRanges("    return x", 4, "return x", DEPTHS), [
-    { start: 4, end: 10, exitLayer: 6 },
-    { start: 10, end: 12, exitLayer: 30 },
+    { start: 4, end: 10, exitLayer: 6, copied: false },
+    { start: 10, end: 12, exitLayer: 30, copied: true },
   ]);
 });
 
 test("what came from the editor's menu stands before the tokens", () => {
-  assert.deepEqual(depthRanges("my return x", 0, "my return x", DEPTHS)?.[0], { start: 3, end: 9, exitLayer: 6 });
+  assert.deepEqual(depthRanges("my return x", 0, "my return x", DEPTHS)?.[0], {
+    start: 3,
+    end: 9,
+    exitLayer: 6,
+    copied: false,
+  });
 });
 
 test("a document may end its lines in two characters", () => {
-  const depths = { layers: 2, tokens: [2, 2].map((length) => ({ length, exitLayer: 1 })) };
+  const depths = { layers: 2, tokens: [2, 2].map((length) => ({ length, exitLayer: 1, copied: false })) };
   assert.deepEqual(
     depthRanges("a\r\nb\r\n", 0, "a\nb\n", depths)?.map(({ start, end }) => [start, end]),
     [
