@@ -94,7 +94,12 @@ def _section(summary: Summary) -> str:
         "<h3>Quality and energy</h3>",
         _figure(
             frontier_plot(summary, quality, label),
-            "Above and to the left is better. Grey: fixed exits, joined. Hollow: at the depth of eco.",
+            "A prompt that nothing is known of. Above and to the left is better. Grey: fixed exits, joined. Hollow: at "
+            "the depth of eco.",
+        ),
+        _figure(
+            frontier_plot(summary, quality, label, "joules_decode"),
+            "As while typing: the prompt is known, and only what comes behind it is counted.",
         ),
         _advantages(advantages(summary, quality), label),
     ]

@@ -83,10 +83,13 @@ def family(name: str) -> str:
     return name.split("-", 1)[0]
 
 
-def frontier_plot(summary: Summary, quality: str, label: str) -> str:
-    """Plot quality over joules for a completion, both beside full depth's on the same examples, with intervals."""
+def frontier_plot(summary: Summary, quality: str, label: str, energy: str = "joules") -> str:
+    """Plot quality over joules for a completion, both beside full depth's on the same examples, with intervals.
+
+    `energy` is "joules" for all of a completion, or "joules_decode" for what comes behind the prompt.
+    """
     figure, axes = new_figure(8.5, 4.6)
-    line = [(relative(summary, row, "joules"), row) for row in fixed_rows(summary)]
+    line = [(relative(summary, row, energy), row) for row in fixed_rows(summary)]
     axes.plot(
         [100 + (x.value or 0.0) for x, _ in line],
         [_value(row.differences, quality) for _, row in line],
@@ -97,7 +100,7 @@ def frontier_plot(summary: Summary, quality: str, label: str) -> str:
         label="fixed, after layer",
     )
     for row in summary.rows:
-        joules, difference, kind = relative(summary, row, "joules"), row.differences[quality], family(row.name)
+        joules, difference, kind = relative(summary, row, energy), row.differences[quality], family(row.name)
         if joules.value is None or difference.value is None:
             continue
         is_profile = row.kind == "profile"
@@ -118,10 +121,11 @@ def frontier_plot(summary: Summary, quality: str, label: str) -> str:
             place = (100 + joules.value, difference.value)
             axes.annotate(row.name.removeprefix("fixed-"), place, (5, -12), textcoords="offset points", fontsize=8)
     axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set_xlabel("joules for a completion, % of full depth's")
+    of_what = "for a completion" if energy == "joules" else "behind the prompt"
+    axes.set_xlabel(f"joules {of_what}, % of full depth's")
     axes.set_ylabel(f"{label}: difference from full depth")
     axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return as_svg(figure, f"frontier-{summary.suite}-{summary.form}")
+    return as_svg(figure, f"frontier-{energy}-{summary.suite}-{summary.form}")
 
 
 def depth_plot(summary: Summary, row: Row) -> str:
