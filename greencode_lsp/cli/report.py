@@ -16,6 +16,9 @@ def report(
         typer.Argument(metavar="RESULTS...", help="Files that greencode eval wrote; shards are put together."),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The page.")] = Path("report.html"),
+    examples: Annotated[
+        bool, typer.Option("--examples/--no-examples", help="Show lines of the data sets; without, to publish a page.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write one HTML page, with plots, that needs no network and nothing else."""
@@ -35,7 +38,7 @@ def report(
             progress("computing figures", done, len(runs))
             summaries.append(summarise(merge_journals([part for part, _ in parts], [name for _, name in parts])))
         progress("drawing", 0, 1)
-        page = render(summaries)
+        page = render(summaries, examples)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page, encoding="utf-8")

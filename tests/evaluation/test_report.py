@@ -139,6 +139,14 @@ class Elements(HTMLParser):
                 pass
 
 
+def test_a_page_to_publish_quotes_nothing_of_the_data(summary):
+    lines = [case.example.reference for case in summary.row("full").cases]
+    assert any(line in render([summary]) for line in lines)
+    published = render([summary], examples=False)
+    assert not any(line in published for line in [*lines, "nothing like it at all"])
+    assert "Where tokens are read" in published
+
+
 def test_the_page_holds_everything_it_needs(summary):
     page = render([summary, summarise(journal("paper"))])
     elements = Elements()

@@ -56,12 +56,12 @@ WINDOW_QUALITY = ("rouge_l", "ROUGE-L, %")
 COMPARED = ("full", "exact", "balanced", "eco")
 
 
-def render(summaries: Sequence[Summary]) -> str:
-    """Return the page of some runs."""
+def render(summaries: Sequence[Summary], examples: bool = True) -> str:
+    """Return the page of some runs; without `examples` it quotes nothing of the data sets."""
     paper = read_paper()
     style = (files("greencode_lsp.evaluation.report") / "page.css").read_text(encoding="utf-8")
     windows = [summary for summary in summaries if summary.form in WINDOW_FORMS]
-    parts = [_section(summary) for summary in summaries]
+    parts = [_section(summary, examples) for summary in summaries]
     if windows:
         parts.append(_paper_section(windows, paper))
     return (
@@ -85,7 +85,7 @@ def _contents(summaries: Sequence[Summary]) -> str:
     )
 
 
-def _section(summary: Summary) -> str:
+def _section(summary: Summary, examples: bool) -> str:
     quality, label = WINDOW_QUALITY if summary.form in WINDOW_FORMS else QUALITY
     shown = subject(summary)
     parts = [
@@ -113,7 +113,7 @@ def _section(summary: Summary) -> str:
             "Prefill is the prompt but its last token, in the layers that some token of the text asked for.",
         ),
     ]
-    if shown is not None:
+    if shown is not None and examples:
         parts += [
             f"<h3>{escape(shown.name)} at work</h3>",
             _cases("Right, and read at the smallest mean depth", best_cases(shown), summary),
