@@ -6,9 +6,10 @@ import pytest
 
 from greencode_lsp.completion.completer import Completer, last_tokens
 from greencode_lsp.completion.loading import load_completer
-from greencode_lsp.completion.profiles import ProfileError
+from greencode_lsp.completion.profiles import Profile, ProfileError
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, SuggestedToken
 from greencode_lsp.engine import EngineError
+from greencode_lsp.policy import Reading, Verdict
 
 STACK = '''class Stack:
     def __init__(self):
@@ -65,6 +66,22 @@ def test_eco_reads_tokens_at_different_depths_and_costs_less(completer):
     assert depths <= {*completer.exits, 30}
     assert len(depths) > 2
     assert sum(one.charge.joules for one in found) < sum(one.charge.joules_full for one in found)
+
+
+class GivesUp:
+    """A policy that sees at the first exit that nothing worth showing will come."""
+
+    def decide(self, reading: Reading) -> Verdict:
+        return Verdict.STOP
+
+
+def test_a_policy_that_gives_up_shows_nothing_and_runs_no_deep_layer(completer, monkeypatch):
+    monkeypatch.setattr(
+        "greencode_lsp.completion.completer.resolve_profile", lambda *_: Profile("eco", GivesUp, lookup=True)
+    )
+    suggestion = completer.complete(CompletionRequest("hopeless", STACK[:120]))
+    assert (suggestion.text, suggestion.tokens, suggestion.generated_tokens) == ("", (), 0)
+    assert suggestion.charge.joules < 0.5 * suggestion.charge.joules_full
 
 
 def test_a_cached_answer_costs_nothing_and_types_through(completer):
