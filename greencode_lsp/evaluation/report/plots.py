@@ -34,6 +34,15 @@ COLOURS = {
 }
 MARKERS = {"exits": "P", "fixed": "s", "random": "X", "confidence": "D", "propagate": "v", "original": "^"}
 
+PAPER_COLOURS = {
+    "exits-balanced": COLOURS["balanced"],
+    "exits-eco": COLOURS["eco"],
+    "exact": COLOURS["exact"],
+    "balanced": COLOURS["exits"],
+    "eco": COLOURS["random"],
+}
+"""What is shown beside the paper's points: exits alone, which are its subject, and what people run."""
+
 DEPTH_COLOURS = ("#2fbf71", "#8ac926", "#d9c300", "#ff9f1c", "#e8505b")
 """From shallow to full depth, as `greencode complete` has them."""
 
@@ -191,7 +200,8 @@ def paper_plot(summaries: Sequence[Summary], paper: Paper) -> str:
                 label=f"paper: {model}, {language}, no K/V cache",
             )
     for summary in summaries:
-        for name in ("balanced", "eco"):
+        marker = "o" if summary.language == "java" else "^"
+        for name, colour in PAPER_COLOURS.items():
             row = summary.row(name)
             change = None if row is None else relative(summary, row, "rouge_l").value
             if row is None or change is None:
@@ -205,10 +215,10 @@ def paper_plot(summaries: Sequence[Summary], paper: Paper) -> str:
                     axes.plot(
                         -saved,
                         change,
-                        "o",
+                        marker,
                         markersize=9,
-                        color=COLOURS[name],
-                        markerfacecolor=COLOURS[name] if filled else "none",
+                        color=colour,
+                        markerfacecolor=colour if filled else "none",
                         label=f"ours: {name}, {summary.suite}, {against}",
                     )
     axes.axhline(0, color=INK, linewidth=0.8)
