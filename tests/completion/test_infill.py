@@ -186,11 +186,10 @@ def test_a_marker_that_its_tokenizer_takes_for_text_is_none():
     assert tokenizer.decode(ids) == "a|b"
 
 
-@pytest.fixture
-def filling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Completer:
+@pytest.fixture(scope="module")
+def filling(tmp_path_factory: pytest.TempPathFactory) -> Completer:
     """A completer on a small random StarCoder2, loaded from a folder as a user's would be."""
-    monkeypatch.setenv("GREENCODE_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("GREENCODE_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path_factory.mktemp("starcoder2")
     torch.manual_seed(0)
     config = Starcoder2Config(
         vocab_size=256 + len(STARCODER),
@@ -203,9 +202,12 @@ def filling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Completer:
         bos_token_id=None,
         eos_token_id=None,
     )
-    Starcoder2ForCausalLM(config).save_pretrained(tmp_path / "model")
-    bytes_only(*STARCODER).save(str(tmp_path / "model" / "tokenizer.json"))
-    return load_completer(LoadOptions(model=str(tmp_path / "model")))
+    Starcoder2ForCausalLM(config).save_pretrained(folder / "model")
+    bytes_only(*STARCODER).save(str(folder / "model" / "tokenizer.json"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GREENCODE_DATA", str(folder / "data"))
+        patch.setenv("GREENCODE_CACHE", str(folder / "cache"))
+        return load_completer(LoadOptions(model=str(folder / "model")))
 
 
 def test_a_model_that_fills_in_sees_what_stands_behind_the_cursor(filling):
@@ -217,13 +219,13 @@ def test_a_model_that_fills_in_sees_what_stands_behind_the_cursor(filling):
 
 
 def test_typing_on_keeps_the_suffix_in_the_session(filling):
-    filling.complete(CompletionRequest("a", "total = ", "\nprint(total)\n", max_tokens=3))
-    second = filling.complete(CompletionRequest("a", "total = f(x", "\nprint(total)\n", max_tokens=3))
+    filling.complete(CompletionRequest("b", "total = ", "\nprint(total)\n", max_tokens=3))
+    second = filling.complete(CompletionRequest("b", "total = f(x", "\nprint(total)\n", max_tokens=3))
     assert second is not None
     assert second.reused_tokens >= len("\nprint(total)\ntotal")
     assert second.prompt_tokens <= len("= f(x")
 
 
 def test_at_the_end_of_a_file_there_is_nothing_to_fill_in(filling):
-    filling.complete(CompletionRequest("a", "total = ", "\n", max_tokens=3))
-    assert written(filling.tokenizer, filling._sessions.get("a").tokens).startswith("total =")
+    filling.complete(CompletionRequest("c", "total = ", "\n", max_tokens=3))
+    assert written(filling.tokenizer, filling._sessions.get("c").tokens).startswith("total =")
