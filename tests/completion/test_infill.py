@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
