@@ -1,6 +1,6 @@
 """A policy's network in the compiled kernel.
 
-A call takes some microseconds between two segments. numpy's takes ten times that there, once the layers' weights have
+A call takes some microseconds between two segments. numpy's took eight times that there, once the layers' weights had
 pushed its own out of the processor's caches.
 """
 
