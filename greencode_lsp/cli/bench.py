@@ -63,7 +63,7 @@ def decode(
         folder = load_folder(find_bundle(model))
         for done, name in enumerate(peers):
             report("loading peers", done, len(peers))
-            engines.append(make_peer(name, folder, where, completer.exits, gauge, prompts[0], tokens))
+            engines.append(make_peer(name, folder, where, completer.model.early_exits, gauge, prompts[0], tokens))
         rows = compare(engines, prompts, tokens, rounds, report)
     machine = describe_machine(where)
     if as_json:

@@ -126,7 +126,7 @@ def legend(completer: Completer) -> Text:
     """Explain the colours."""
     text = Text("read after layer ")
     layers = completer.model.layers
-    for depth in (*completer.exits, layers):
+    for depth in sorted({*completer.exits, layers}):
         text.append(f" {depth} ", style=f"bold {depth_colour(depth, layers)}")
     text.append(f" of {layers}, ")
     return text.append("copied", style="underline").append(" from the text before and confirmed by all layers")

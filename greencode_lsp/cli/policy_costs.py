@@ -41,5 +41,7 @@ def costs_for(traces: TraceSet, model: str | None, head_layers: float, device: s
     table = cost_table(completer.name, completer.model, meter, cache_folder() / "costs")
     if table is None:
         raise UserError(f"the energy of {model} cannot be measured here; leave --model out to count in layers")
-    translators = [completer.model.translator_layers(segment) for segment in range(len(traces.exits))]
-    return measured_costs(table, traces.exits, traces.layers, translators)
+    segments = range(len(traces.exits))
+    translators = [completer.model.translator_layers(segment) for segment in segments]
+    shortlists = [completer.model.shortlist_layers(segment) for segment in segments]
+    return measured_costs(table, traces.exits, traces.layers, translators, shortlists)

@@ -75,6 +75,41 @@ def exits(
     )
 
 
+def shortlist(
+    corpus: Corpus,
+    exits_file: Annotated[Path, typer.Argument(metavar="EXITS", help="Trained exits; the file is replaced.")],
+    size: Annotated[int, typer.Option(min=1, help="Tokens that exits choose among.")] = 8192,
+    model: Model = "smollm2-135m",
+    as_json: Json = False,
+) -> None:
+    """Have exits choose among the most frequent tokens only, and add an exit at full depth that does the same."""
+    from greencode_lsp.engine import load_backbone
+    from greencode_lsp.engine.exits import load_exits
+    from greencode_lsp.training.exits.shortlist import frequent_tokens, share_covered, with_shortlist
+    from greencode_lsp.training.exits.training import write_heads
+    from greencode_lsp.training.material import fetch_material, open_corpus
+    from greencode_lsp.training.traces.shards import disk_errors
+
+    with progress_bar() as report:
+        material = fetch_material(model, report)
+        backbone, texts = load_backbone(material.folder), open_corpus(corpus, material)
+    shape = backbone.shape
+    heads = load_exits(exits_file, shape, material.identity)
+    ids = frequent_tokens(texts, shape.vocabulary_size, size)
+    heads = with_shortlist(heads, ids, backbone.weights.final_norm, shape.layers)
+    with disk_errors(exits_file.parent):
+        write_heads(exits_file, heads, shape, material.identity)
+    covered = share_covered(texts, "heldout", ids)
+    if as_json:
+        print_json({"exits_file": str(exits_file), "tokens": size, "exits": list(heads), "heldout_covered": covered})
+        return
+    results.print(
+        f"{exits_file}: exits {' '.join(map(str, heads))} choose among {size:,} tokens, which are {covered:.1%} of "
+        "what comes in held-out projects",
+        markup=False,
+    )
+
+
 def curves(
     corpus: Corpus,
     model: Model = "smollm2-135m",

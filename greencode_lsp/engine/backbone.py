@@ -54,12 +54,22 @@ class Rows:
     mask: Tensor | None
 
 
+@dataclass(frozen=True)
+class PartOfHead:
+    """The rows of the head for the tokens of a shortlist: `asked` are its ids as they were given, `ids` where it is."""
+
+    asked: Tensor
+    ids: Tensor
+    linear: Linear
+
+
 class Backbone:
     """A model's shape and weights, and the computations on them. Holds no state of any text."""
 
     def __init__(self, shape: Architecture, weights: Weights) -> None:
         self.shape, self.weights = shape, weights
         self._group = shape.heads // shape.kv_heads
+        self._parts: dict[int, PartOfHead] = {}
 
     @property
     def device(self) -> torch.device:
@@ -142,7 +152,19 @@ class Backbone:
 
     def exit_logits(self, head: ExitHead, hidden: Tensor) -> Tensor:
         """Read an exit's hidden states [rows, hidden] through its own translator and norm: [rows, vocabulary]."""
-        return apply(self.weights.head, normalise(self.shape, self.translate(head, hidden), head.norm))
+        return apply(self.weights.head, self.exit_states(head, hidden))
+
+    def exit_states(self, head: ExitHead, hidden: Tensor) -> Tensor:
+        """Return what the shared head reads of an exit's hidden states [rows, hidden]."""
+        return normalise(self.shape, self.translate(head, hidden), head.norm)
+
+    def part_of_head(self, ids: Tensor) -> PartOfHead:
+        """Return the part of the head that reads these tokens, ids [tokens]; exits share it."""
+        if ids.data_ptr() not in self._parts:
+            head, here = self.weights.head, ids.to(self.device)
+            linear = Linear(head.weight[here], None if head.bias is None else head.bias[here])
+            self._parts[ids.data_ptr()] = PartOfHead(ids, here, linear)
+        return self._parts[ids.data_ptr()]
 
     def translate(self, head: ExitHead, hidden: Tensor) -> Tensor:
         """Return what an exit's translator makes of hidden states [rows, hidden], before its norm."""
@@ -179,6 +201,7 @@ class PlainReader:
 
     def __init__(self, backbone: Backbone, head: ExitHead | None) -> None:
         self._backbone, self._head = backbone, head
+        self._part = None if head is None or head.shortlist is None else backbone.part_of_head(head.shortlist)
 
     @property
     def translator_bytes(self) -> int:
@@ -186,16 +209,38 @@ class PlainReader:
         translator = self._head and self._head.translator
         return translator.mlp_in.weight.nbytes + translator.mlp_out.weight.nbytes if translator else 0
 
+    @property
+    def shortlist_bytes(self) -> int:
+        """Return how many bytes of weights `likeliest` reads in place of the head; 0 without a shortlist."""
+        return 0 if self._part is None else self._part.linear.weight.nbytes
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden]."""
         return self._backbone.logits(hidden) if self._head is None else self._backbone.exit_logits(self._head, hidden)
 
-    def most_likely(self, hidden: Tensor) -> Tensor:
-        """Return the ids [rows] of the most likely tokens; raise `NumericalError` where a logit is NaN."""
-        largest, ids = self.logits(hidden).max(dim=-1)
-        if bool(largest.isnan().any()):
+    def likeliest(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the ids [rows] of the most likely tokens, of the shortlist where there is one, and probabilities.
+
+        These, [rows], are shares among the tokens that were read. Raises `NumericalError` where a logit is NaN.
+        """
+        ids, probabilities = self.chosen(hidden)
+        if bool(probabilities.isnan().any()):
             raise NumericalError("a logit is NaN")
-        return ids
+        return ids, probabilities
+
+    def chosen(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `likeliest` does, with NaN for probabilities where it would raise."""
+        if self._head is None or self._part is None:
+            return best_of_rows(self.logits(hidden))
+        places, probabilities = best_of_rows(apply(self._part.linear, self._backbone.exit_states(self._head, hidden)))
+        return self._part.ids[places], probabilities
+
+
+def best_of_rows(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where each row of logits [rows, tokens] is largest, and the probability there; NaN where one is NaN."""
+    logits = logits.float()
+    largest, places = logits.max(dim=-1)
+    return places, (largest - logits.logsumexp(dim=-1)).exp()
 
 
 def apply(linear: Linear, hidden: Tensor) -> Tensor:

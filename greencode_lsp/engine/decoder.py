@@ -58,6 +58,7 @@ class _Decoding:
         self.tokens: list[Token] = []
         self.drafts: list[Token] = []
         self.draft_limit = 0
+        self.read: tuple[int, float] | None = None  # what the exit where the last row stands says, once it was asked
         self.lookup = PromptLookup(session.lookup_record, request.prompt) if request.lookup else None
         self.work = Work()
         self.started = time.perf_counter()
@@ -92,7 +93,8 @@ class _Decoding:
         reading, hidden, verdict = self._advance(self.request.policy)
         if verdict is Verdict.STOP:
             return Finish.GAVE_UP
-        token = Token(self._choose(reading, hidden[-1:], self.tokens), reading.exit_layer)
+        token = self._choose(reading, hidden[-1:], self.tokens)
+        self.session.lookup_record.paid(self.model.price(reading.exit_index))
         return self._accept(token) or self._feed(token)
 
     def _copied(self) -> list[int]:
@@ -125,8 +127,7 @@ class _Decoding:
         reading, hidden, verdict = self._advance(self.request.policy if self.draft_limit else NeverExit())
         # Giving up would change the text, so on STOP the rest of the depth decides.
         if verdict is Verdict.EXIT and reading.exit_index < self.model.last:
-            draft = self._choose(reading, hidden[-1:], [*self.tokens, *self.drafts])
-            self.drafts.append(Token(draft, reading.exit_layer))
+            self.drafts.append(self._choose(reading, hidden[-1:], [*self.tokens, *self.drafts]))
             if self._may_draft_on():
                 return self._feed(self.drafts[-1])
         for deeper in range(reading.exit_index + 1, len(self.model.segments)):
@@ -193,41 +194,49 @@ class _Decoding:
         return self.session.run(segment, before_chunk)
 
     def _reading(self, segment: int, hidden: Tensor) -> Reading:
-        return Reading(segment, self.model.depth(segment), hidden[0], _Logits(lambda: self._read(segment, hidden)[0]))
+        self.read = None
+        return Reading(segment, self.model.depth(segment), hidden[0], lambda: self._likeliest(segment, hidden)[1])
 
-    def _note_reading(self, segment: int, rows: int) -> None:
-        self.work.head_runs[rows] += 1
-        if translator := self.model.translator_layers(segment):
-            self.work.layer_runs[translator, rows] += 1
+    def _likeliest(self, segment: int, hidden: Tensor) -> tuple[int, float]:
+        """Read the token behind the exit where a row, hidden [1, hidden], stands, once."""
+        if self.read is None:
+            self._note_reading(segment, 1)
+            ids, probabilities = self.model.likeliest(segment, hidden)
+            self.read = int(ids[0]), float(probabilities[0])
+        return self.read
 
-    def _read(self, segment: int, hidden: Tensor) -> Tensor:
-        self._note_reading(segment, len(hidden))
-        return self.model.read(segment, hidden)
+    def _note_reading(self, segment: int, rows: int, whole_head: bool = False) -> None:
+        shortlist = 0.0 if whole_head else self.model.shortlist_layers(segment)
+        if not shortlist:
+            self.work.head_runs[rows] += 1
+        if layers := shortlist + self.model.translator_layers(segment):
+            self.work.layer_runs[layers, rows] += 1
 
-    def _most_likely(self, segment: int, hidden: Tensor) -> list[int]:
-        self._note_reading(segment, len(hidden))
-        ids: list[int] = self.model.most_likely(segment, hidden).tolist()
-        return ids
+    def _logits(self, segment: int, hidden: Tensor) -> Tensor:
+        """Return the logits [vocabulary] behind a row, hidden [1, hidden]."""
+        self._note_reading(segment, 1, whole_head=True)
+        return self.model.read(segment, hidden)[0]
 
-    def _choose(self, reading: Reading, hidden: Tensor, before: Sequence[Token]) -> int:
+    def _choose(self, reading: Reading, hidden: Tensor, before: Sequence[Token]) -> Token:
         """Choose the token behind the exit where a row, hidden [1, hidden], stopped."""
-        allowed = self._allowed(before)
+        allowed, segment = self._allowed(before), reading.exit_index
         if allowed is not None:
-            return best_of(allowed, reading.logits())
-        if isinstance(reading.logits, _Logits) and reading.logits.known is not None:
-            return int(reading.logits.known.argmax())  # the policy has paid for them
-        return self._most_likely(reading.exit_index, hidden)[0]
+            return Token(best_of(allowed, self._logits(segment, hidden)), reading.exit_layer)
+        shortlisted = self.model.shortlist_layers(segment) > 0
+        return Token(self._likeliest(segment, hidden)[0], reading.exit_layer, shortlisted=shortlisted)
 
     def _choices(self, hidden: Tensor) -> Iterator[int]:
         """Yield what full depth says behind each row of final states, as long as the tokens before it stand."""
-        last, free = self.model.last, None
+        last = self.model.last
+        free: list[int] | None = None
         for index in range(len(hidden)):
             allowed = self._allowed(self.tokens)
             if allowed is not None:
-                yield best_of(allowed, self._read(last, hidden[index : index + 1])[0])
+                yield best_of(allowed, self._logits(last, hidden[index : index + 1]))
                 continue
             if free is None:
-                free = self._most_likely(last, hidden[index:])
+                self._note_reading(last, len(hidden) - index)
+                free = self.model.most_likely(last, hidden[index:]).tolist()
             yield free[index - len(hidden)]
 
     def _allowed(self, before: Sequence[Token]) -> Tensor | None:
@@ -256,19 +265,6 @@ class _Decoding:
             return Finish.CONTEXT_FULL
         self.session.feed([token.id])
         return None
-
-
-class _Logits:
-    """The logits [vocabulary] behind an exit: read when a policy asks for them, and then known."""
-
-    def __init__(self, read: Callable[[], Tensor]) -> None:
-        self._read = read
-        self.known: Tensor | None = None
-
-    def __call__(self) -> Tensor:
-        if self.known is None:
-            self.known = self._read()
-        return self.known
 
 
 def best_of(allowed: Tensor, logits: Tensor) -> int:

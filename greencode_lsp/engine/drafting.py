@@ -25,9 +25,8 @@ class Drafting:
         runner = model.backbone
         layer = runner.layer_bytes(0)
         self._layers = model.layers
-        translator = max(model.translator_layers(segment) for segment in range(len(model.segments)))
         self._head = runner.head_bytes() / layer if layer else 0.0
-        self._reading = self._head + translator
+        self._reading = max(map(model.reading_layers, range(max(len(model.segments) - 1, 1))))
         self._agreement = 0.5
         self._depth = float(model.segments[0].stop)
         self._since_probe = PROBE_EVERY

@@ -1,4 +1,10 @@
-"""How an exit's hidden states are read: its own norm and translator before the head that all exits share."""
+"""How an exit's hidden states are read: its own norm and translator before the head that all exits share.
+
+The head of a small model with a large vocabulary costs as much as several layers. An exit may therefore read only a
+shortlist of it: the tokens that are frequent in code. That is fine for an exit, whose word either a policy trusts or
+full depth verifies. Frequency-ranked parts of a vocabulary serve drafts in FR-Spec (arXiv 2502.14856). With a shortlist
+there can be an exit at full depth, too: all layers, and a cheaper head.
+"""
 
 import json
 from collections.abc import Mapping
@@ -17,6 +23,8 @@ EXITS_FILE = "exits.safetensors"
 
 FORMAT = "1"
 
+SHORTLIST = "shortlist"
+
 
 @dataclass(frozen=True)
 class Translator:
@@ -33,10 +41,14 @@ class Translator:
 
 @dataclass(frozen=True)
 class ExitHead:
-    """What stands between an exit's hidden state and the shared head."""
+    """What stands between an exit's hidden state and the shared head.
+
+    `shortlist` [tokens] are the ids that the exit chooses among, None where it reads the whole vocabulary.
+    """
 
     norm: Norm
     translator: Translator | None = None
+    shortlist: Tensor | None = None
 
 
 def exits_metadata(heads: Mapping[int, ExitHead], shape: Architecture, identity: str = "") -> dict[str, str]:
@@ -53,6 +65,8 @@ def exits_metadata(heads: Mapping[int, ExitHead], shape: Architecture, identity:
 def exits_tensors(heads: Mapping[int, ExitHead], device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """Return the tensors of heads under the names they have in a file."""
     named: dict[str, Tensor] = {}
+    for shortlist in (head.shortlist for head in heads.values() if head.shortlist is not None):
+        named[SHORTLIST] = shortlist.detach().to(device, torch.int32).contiguous()
     for depth in sorted(heads):
         head = heads[depth]
         parts: dict[str, Norm | Linear] = {"norm": head.norm}
@@ -66,7 +80,7 @@ def exits_tensors(heads: Mapping[int, ExitHead], device: torch.device | str = "c
 
 
 def save_exits(path: Path, heads: Mapping[int, ExitHead], shape: Architecture, identity: str = "") -> None:
-    """Write heads by depth."""
+    """Write heads by depth; those that have a shortlist share it."""
     save_file(exits_tensors(heads), path, metadata=exits_metadata(heads, shape, identity))
 
 
@@ -84,19 +98,32 @@ def load_exits(
     """
     try:
         with safe_open(path, framework="pt", device=str(device)) as file:
-            facts = file.metadata() or {}
-            depths = checked_depths(path, facts, shape, identity)
-            tensors = {name: file.get_tensor(name).to(dtype) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            shortlist = checked_shortlist(path, tensors.pop(SHORTLIST, None), shape)
+            depths = checked_depths(path, file.metadata() or {}, shape, identity, shortlist is not None)
+            tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
     except FileNotFoundError as error:
         raise EngineError(f"{path} does not exist; train it with: greencode train exits") from error
     except EngineError:
         raise
     except Exception as error:  # safetensors raises its own, undocumented types
         raise EngineError(f"{path} is not a readable safetensors file: {error}") from error
-    return {depth: _Reader(path, f"exit.{depth}", tensors, shape).head() for depth in depths}
+    return {depth: _Reader(path, f"exit.{depth}", tensors, shape).head(shortlist) for depth in depths}
 
 
-def checked_depths(path: Path, facts: Mapping[str, str], shape: Architecture, identity: str) -> list[int]:
+def checked_shortlist(path: Path, ids: Tensor | None, shape: Architecture) -> Tensor | None:
+    """Return a file's shortlist, where it has one; raise `EngineError` unless it names some of the vocabulary."""
+    if ids is None:
+        return None
+    known = ids.dim() == 1 and len(ids) > 0 and 0 <= int(ids.min()) <= int(ids.max()) < shape.vocabulary_size
+    if ids.is_floating_point() or not known or len(torch.unique(ids)) < len(ids):
+        raise EngineError(f"{path} has a shortlist that does not name different tokens of this model; train it again")
+    return ids.long()
+
+
+def checked_depths(
+    path: Path, facts: Mapping[str, str], shape: Architecture, identity: str, shortlisted: bool
+) -> list[int]:
     """Return the depths a file's metadata names; raise `EngineError` unless they are this model's."""
     if facts.get("format") != FORMAT:
         raise EngineError(f"{path} has format {facts.get('format')!r}, this greencode reads {FORMAT!r}; train it again")
@@ -104,8 +131,9 @@ def checked_depths(path: Path, facts: Mapping[str, str], shape: Architecture, id
     for name, here in (("layers", shape.layers), ("hidden_size", shape.hidden_size)):
         if facts.get(name) != str(here):
             raise EngineError(f"{path} is for a model with {name} {facts.get(name)}, this one has {here}")
-    if not depths or any(type(depth) is not int or not 1 <= depth < shape.layers for depth in depths):
-        raise EngineError(f"{path} has exits {depths}; they must lie between 1 and {shape.layers - 1}")
+    deepest = shape.layers if shortlisted else shape.layers - 1
+    if not depths or any(type(depth) is not int or not 1 <= depth <= deepest for depth in depths):
+        raise EngineError(f"{path} has exits {depths}; they must lie between 1 and {deepest}")
     trained_on = facts.get("weights_sha256", "")
     if identity and trained_on and trained_on != identity:
         raise EngineError(f"{path} was trained on other weights than this model's; train it again or fetch its model")
@@ -118,9 +146,9 @@ class _Reader:
     def __init__(self, path: Path, prefix: str, tensors: Mapping[str, Tensor], shape: Architecture) -> None:
         self.path, self.prefix, self.tensors, self.shape = path, prefix, tensors, shape
 
-    def head(self) -> ExitHead:
+    def head(self, shortlist: Tensor | None) -> ExitHead:
         has_translator = any(name.startswith(f"{self.prefix}.mlp_") for name in self.tensors)
-        return ExitHead(self._norm("norm"), self._translator() if has_translator else None)
+        return ExitHead(self._norm("norm"), self._translator() if has_translator else None, shortlist)
 
     def _translator(self) -> Translator:
         hidden = self.shape.hidden_size

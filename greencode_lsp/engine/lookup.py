@@ -13,13 +13,13 @@ from collections.abc import Iterable
 DRAFTS = 3
 """Tokens guessed at once: with the last sure one they are four rows, 1.3 times the price of one; eight are twice it."""
 
+RUN_PRICE = 1.4
+"""What such a run costs, in tokens at full depth: four rows take 1.25 to 1.4 times one row's energy."""
+
 LONGEST_MATCH = 8
 
 PLACES = 64
 """Earlier places of the last token that are looked at, the latest first: a line break may have hundreds."""
-
-WORTH = 0.4
-"""Right guesses per run below which guessing costs more than it brings: four rows take 1.25 to 1.4 times one row's."""
 
 MEMORY = 0.95
 """Weight of the past in the running means."""
@@ -30,14 +30,28 @@ continuations of PY150 and JavaCorpus by the default model."""
 
 
 class LookupRecord:
-    """How many guesses were right behind matches of each length, in one session."""
+    """How many guesses were right behind matches of each length, and what tokens cost otherwise, in one session."""
 
     def __init__(self) -> None:
         self._right = list(EXPECTED)
+        self._price = 1.0
+
+    @property
+    def worth(self) -> float:
+        """Right guesses per run below which guessing costs more than it brings.
+
+        Each spares a token, and so does the one behind the last right guess. Where exits make tokens cheap, a run
+        through all layers must bring more of them.
+        """
+        return RUN_PRICE / self._price - 1
+
+    def paid(self, price: float) -> None:
+        """Note what a token cost that was not guessed, as a share of one at full depth."""
+        self._price = MEMORY * self._price + (1 - MEMORY) * price
 
     def pays(self, match: int) -> bool:
         """Say whether guessing behind a match of that many tokens is worth its cost."""
-        return self._right[match - 1] > WORTH
+        return self._right[match - 1] > self.worth
 
     def judged(self, match: int, right: int) -> None:
         """Note how many guesses behind such a match were right."""
@@ -45,7 +59,7 @@ class LookupRecord:
 
     def passed(self, match: int) -> None:
         """Note a match that was not used: its mean slowly recovers, so that guessing is tried again."""
-        self._right[match - 1] = MEMORY * self._right[match - 1] + (1 - MEMORY) * WORTH * 1.1
+        self._right[match - 1] = MEMORY * self._right[match - 1] + (1 - MEMORY) * self.worth * 1.1
 
 
 class PromptLookup:

@@ -16,27 +16,37 @@ class EarlyExitModel:
     `exits` are depths counted in layers done, 1-based: exit 12 of 30 lies behind the twelfth layer.
     Segment `s` runs the layers between exit `s - 1` and exit `s`; the last segment ends at full depth.
     `heads` are those of exits that were trained; an exit without one is read as full depth is.
+    An exit whose head has a shortlist may stand at full depth: behind it, the last segment has no layers, and what is
+    read there is the whole head.
     """
 
     def __init__(
         self, backbone: Runner, exits: tuple[int, ...] = (), heads: Mapping[int, ExitHead] | None = None
     ) -> None:
-        layers = backbone.shape.layers
-        bounds = (0, *exits, layers)
-        if any(low >= high for low, high in pairwise(bounds)):
-            raise EngineError(f"exits {list(exits)} must rise strictly and lie between 1 and {layers - 1}")
         self.backbone, self.heads = backbone, dict(heads or {})
+        layers = backbone.shape.layers
+        at_full_depth = self.heads.get(layers)
+        deepest = layers - 1 if at_full_depth is None or at_full_depth.shortlist is None else layers
+        if any(low >= high for low, high in pairwise((0, *exits, deepest + 1))):
+            raise EngineError(f"exits {list(exits)} must rise strictly and lie between 1 and {deepest}")
         if strangers := sorted(self.heads.keys() - set(exits)):
             raise EngineError(f"there are heads for exits {strangers}, and the model's exits are {list(exits)}")
-        self.segments = tuple(range(low, high) for low, high in pairwise(bounds))
-        self._readers = tuple(backbone.reader(self.heads.get(segment.stop)) for segment in self.segments)
+        self.segments = tuple(range(low, high) for low, high in pairwise((0, *exits, layers)))
+        self._readers = tuple(backbone.reader(head) for head in (*map(self.heads.get, exits), None))
         layer_bytes = backbone.layer_bytes(0)
         self._translator_layers = tuple(reader.translator_bytes / layer_bytes for reader in self._readers)
+        self._shortlist_layers = tuple(reader.shortlist_bytes / layer_bytes for reader in self._readers)
+        self._head_layers = backbone.head_bytes() / layer_bytes
 
     @property
     def layers(self) -> int:
         """Full depth."""
         return self.backbone.shape.layers
+
+    @property
+    def early_exits(self) -> tuple[int, ...]:
+        """Depths of the exits that leave out layers."""
+        return tuple(segment.stop for segment in self.segments if segment.stop < self.layers)
 
     @property
     def last(self) -> int:
@@ -51,13 +61,30 @@ class EarlyExitModel:
         """Return what reading behind this segment costs before the head, as a share of a layer, by bytes of weights."""
         return self._translator_layers[segment]
 
+    def shortlist_layers(self, segment: int) -> float:
+        """Return what reading a shortlist behind this segment costs in place of the head; 0 where it has none."""
+        return self._shortlist_layers[segment]
+
+    def reading_layers(self, segment: int) -> float:
+        """Return what choosing a token behind this segment costs in all, in layers by bytes of weights."""
+        return self.translator_layers(segment) + (self.shortlist_layers(segment) or self._head_layers)
+
+    def price(self, segment: int) -> float:
+        """Return what a token that is read behind this segment costs, as a share of one at full depth."""
+        return (self.depth(segment) + self.reading_layers(segment)) / (self.layers + self._head_layers)
+
     def read(self, segment: int, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden] that leave this segment."""
         return self._readers[segment].logits(hidden)
 
-    def most_likely(self, segment: int, hidden: Tensor) -> Tensor:
+    def likeliest(self, segment: int, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Return the most likely tokens [rows] behind hidden states [rows, hidden] that leave this segment.
 
-        Cheaper than the logits. Raises `NumericalError` where no logit is a number.
+        With them come their probabilities [rows], among the tokens of the exit's shortlist where it has one. Cheaper
+        than the logits. Raises `NumericalError` where no logit is a number.
         """
-        return self._readers[segment].most_likely(hidden)
+        return self._readers[segment].likeliest(hidden)
+
+    def most_likely(self, segment: int, hidden: Tensor) -> Tensor:
+        """Return the most likely tokens alone."""
+        return self.likeliest(segment, hidden)[0]

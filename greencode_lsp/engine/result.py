@@ -19,19 +19,21 @@ class Finish(Enum):
 class Token:
     """A generated token and the depth, in layers, at which it was read.
 
-    With `copied`, it was guessed from the text before it, and full depth only said yes.
+    With `copied`, it was guessed from the text before it, and full depth only said yes. With `shortlisted`, it was
+    chosen among an exit's shortlist and not among the whole vocabulary.
     """
 
     id: int
     exit_layer: int
     copied: bool = False
+    shortlisted: bool = False
 
 
 @dataclass
 class Work:
     """What was computed: how often so many layers ran on so many rows, and the head on so many rows.
 
-    An exit's translator counts as the part of a layer that its weights would be.
+    An exit's translator and its shortlist count as the part of a layer that their weights would be.
     """
 
     layer_runs: Counter[tuple[float, int]] = field(default_factory=Counter)

@@ -26,11 +26,19 @@ class Reader(Protocol):
     def translator_bytes(self) -> int:
         """Return how many bytes of weights an exit's translator reads before the head; 0 without one."""
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Return their logits [rows, vocabulary]."""
+    @property
+    def shortlist_bytes(self) -> int:
+        """Return how many bytes of weights `likeliest` reads in place of the head; 0 without a shortlist."""
 
-    def most_likely(self, hidden: Tensor) -> Tensor:
-        """Return the ids [rows] of their most likely tokens; raise `NumericalError` where no logit is a number."""
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return their logits [rows, vocabulary], shortlist or not."""
+
+    def likeliest(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the ids [rows] of their most likely tokens, of the shortlist where there is one, and probabilities.
+
+        These, [rows], are shares among the tokens that were read, and near enough for a decision: a runner may take
+        them from a coarse copy of the head. Raises `NumericalError` where no logit is a number.
+        """
 
 
 class Runner(Protocol):

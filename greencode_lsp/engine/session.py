@@ -73,10 +73,15 @@ class Session:
     def run(self, index: int, before_chunk: Callable[[int], None] = lambda rows: None) -> Tensor:
         """Run every row that waits for segment `index`; return their outputs [rows, hidden], queued for the next.
 
+        A segment without layers, behind an exit at full depth, passes its rows on.
         `before_chunk` is called with the number of rows about to run and may raise to stop; what has run stays valid.
         Raise `NumericalError` when an output is NaN or infinite.
         """
         segment, backbone = self.segments[index], self.model.backbone
+        if not self.model.segments[index]:
+            hidden, segment.queue = segment.queue, segment.queue[:0]
+            segment.length += len(hidden)
+            return hidden
         outputs = []
         while waiting := segment.queue.shape[0]:
             rows = min(waiting, CHUNK_ROWS)

@@ -102,8 +102,8 @@ def _exits(table: _Table, layers: int) -> tuple[int, ...]:
     exits = table.get("exits", list)
     if not all(type(depth) is int for depth in exits):
         raise table.wrong("exits", "must be a list of whole numbers")
-    if any(not 1 <= depth < layers for depth in exits):
-        raise table.wrong("exits", f"must lie in 1..{layers - 1}, the last layer ({layers}) is never listed")
+    if any(not 1 <= depth <= layers for depth in exits):
+        raise table.wrong("exits", f"must lie in 1..{layers}; at {layers} only for exits with a shortlist")
     if any(deeper <= depth for depth, deeper in itertools.pairwise(exits)):
         raise table.wrong("exits", "must be strictly increasing, sort them and remove duplicates")
     return tuple(exits)

@@ -24,15 +24,16 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Reading:
-    """What can be seen behind an exit. Shapes: hidden [hidden], `logits()` [vocabulary].
+    """What can be seen behind an exit. Shapes: hidden [hidden].
 
-    `logits` runs the LM head, which costs as much as several layers: learned policies never call it.
+    `likeliest` reads the token that the exit would say, and returns its probability. That costs as much as leaving here
+    would: a policy asks where it would leave, and not everywhere.
     """
 
     exit_index: int
     exit_layer: int
     hidden: Tensor
-    logits: Callable[[], Tensor]
+    likeliest: Callable[[], float]
 
 
 class Policy(Protocol):

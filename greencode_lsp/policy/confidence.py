@@ -1,4 +1,4 @@
-"""Exit when the softmax is sure (CALM, arXiv 2207.07061, section 3.5): a control, for it pays for the head."""
+"""Exit when the softmax is sure (CALM, arXiv 2207.07061, section 3.5): a control, for it reads at every exit."""
 
 from greencode_lsp.policy.base import Reading, Verdict
 
@@ -12,6 +12,5 @@ class Confidence:
         self.threshold = threshold
 
     def decide(self, reading: Reading) -> Verdict:
-        """Run the head and compare."""
-        probability = reading.logits().float().softmax(dim=-1).max().item()
-        return Verdict.EXIT if probability >= self.threshold else Verdict.CONTINUE
+        """Read the token and compare."""
+        return Verdict.EXIT if reading.likeliest() >= self.threshold else Verdict.CONTINUE

@@ -54,8 +54,8 @@ def compare_formats(
         one, other = (observe(each, window.ids, (), lead) for each in (runner, plain))
         for start in range(0, len(one.true), READ_ROWS):
             rows = slice(start, start + READ_ROWS)
-            said = runner.reader().most_likely(one.final[rows])
-            plainly = plain.reader().most_likely(other.final[rows])
+            said = runner.reader().likeliest(one.final[rows])[0]
+            plainly = plain.reader().likeliest(other.final[rows])[0]
             right += int((said == one.true[rows]).sum())
             right_plain += int((plainly == one.true[rows]).sum())
             same += int((said == plainly).sum())

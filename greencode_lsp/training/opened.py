@@ -59,7 +59,8 @@ def open_model(
     if exits_file is not None or path.is_file():
         heads = load_exits(path, runner.shape, material.identity, runner.device, runner.dtype)
     depths = exits or tuple(heads) or material.bundle.exits
-    check_exits(depths, runner.shape.layers)
+    shortlisted = any(head.shortlist is not None for head in heads.values())
+    check_exits(depths, runner.shape.layers - (not shortlisted))
     if heads:
         heads = matching_heads(heads, depths, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if heads else ""

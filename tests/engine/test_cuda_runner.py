@@ -165,7 +165,7 @@ def test_a_logit_that_is_nan_is_an_error(twins: StaticTwins) -> None:
     reader = twins.model.backbone.reader()
     for rows in (1, 3, 20):
         with pytest.raises(NumericalError, match="logit is NaN"):
-            reader.most_likely(torch.full((rows, twins.plain.shape.hidden_size), torch.nan))
+            reader.likeliest(torch.full((rows, twins.plain.shape.hidden_size), torch.nan))
 
 
 def test_the_policy_is_scored_within_the_segments(

@@ -10,6 +10,7 @@ class Model:
     head: float = 2.0
     layers: int = 30
     translator: float = 0.0
+    shortlist: float = 0.0
     segments: tuple[range, ...] = (range(0, 6), range(6, 30))
 
     @property
@@ -22,8 +23,8 @@ class Model:
     def head_bytes(self) -> int:
         return int(100 * self.head)
 
-    def translator_layers(self, segment: int) -> float:
-        return self.translator
+    def reading_layers(self, segment: int) -> float:
+        return self.translator + (self.shortlist or self.head)
 
 
 def test_drafts_that_agree_are_made_in_long_runs() -> None:
@@ -64,3 +65,13 @@ def test_a_head_or_a_translator_as_dear_as_the_layers_saved_never_pays() -> None
         for _ in range(30):
             drafting.verified([6] * 8, 8)
         assert drafting.limit() <= 1
+
+
+def test_a_shortlist_makes_drafts_pay_that_leave_out_no_layer() -> None:
+    """A head of 10 layers, verified for eight drafts at once, and drafts that read an eighth of it."""
+    deep = (range(0, 30), range(30, 30))
+    for shortlist, pays in ((1.25, True), (0.0, False)):
+        drafting = Drafting(Model(head=10.0, shortlist=shortlist, segments=deep))  # type: ignore[arg-type]
+        for _ in range(30):
+            drafting.verified([30] * 8, 8)
+        assert (drafting.limit() > 1) is pays

@@ -128,3 +128,15 @@ def test_guesses_stop_where_the_context_ends(twins: Twins) -> None:
     assert generation.finish is Finish.CONTEXT_FULL
     assert [token.id for token in generation.tokens] == twins.greedy(prompt, len(generation.tokens))
     assert len(prompt) + len(generation.tokens) == context + 1
+
+
+def test_where_exits_make_tokens_cheap_a_run_through_all_layers_must_bring_more():
+    record = LookupRecord()
+    assert record.pays(1)
+    for _ in range(200):
+        record.paid(0.6)
+    assert not record.pays(1)
+    assert record.pays(LONGEST_MATCH)
+    for _ in range(200):
+        record.paid(1.0)
+    assert record.pays(1)

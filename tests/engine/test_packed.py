@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from greencode_lsp.engine.architecture import Linear, Norm
 from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.packed import KernelUnavailableError, PackedBackbone, library, load_packed
-from greencode_lsp.engine.packed.packing import pack, pack_coarsely, pack_eight_bits
+from greencode_lsp.engine.packed.packing import PackedWeight, pack, pack_coarsely, pack_eight_bits
 from greencode_lsp.engine.packed.scorer import PackedPolicyNetwork
 from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit
 from greencode_lsp.policy.learned import PolicyFile, PolicyNetwork
@@ -254,9 +255,11 @@ def test_the_most_likely_token_is_that_of_the_logits(runners: tuple[Backbone, Pa
     _, packed = runners
     hidden = torch.randn(40, 96, generator=torch.Generator().manual_seed(6))
     reader = packed.reader()
-    chosen = reader.most_likely(hidden)
+    chosen, probabilities = reader.likeliest(hidden)
     assert torch.equal(chosen, reader.logits(hidden).argmax(dim=1))
-    assert [int(reader.most_likely(row[None])) for row in hidden] == chosen.tolist()
+    assert [int(reader.likeliest(row[None])[0]) for row in hidden] == chosen.tolist()
+    exact = reader.logits(hidden).softmax(dim=1).amax(dim=1)
+    torch.testing.assert_close(probabilities, exact, atol=0.05, rtol=0.2)  # by a head in 4 bits
 
 
 def test_the_most_likely_token_of_the_default_model_is_that_of_the_logits(
@@ -275,7 +278,7 @@ def test_the_most_likely_token_of_the_default_model_is_that_of_the_logits(
 def test_no_token_is_likely_where_logits_are_nan(runners: tuple[Backbone, PackedBackbone]) -> None:
     _, packed = runners
     with pytest.raises(NumericalError):
-        packed.reader().most_likely(torch.full((1, 96), torch.nan))
+        packed.reader().likeliest(torch.full((1, 96), torch.nan))
 
 
 def test_an_exit_head_says_what_the_plain_runner_makes_of_it_up_to_rounding(
@@ -304,7 +307,35 @@ def test_an_exit_head_says_what_the_plain_runner_makes_of_it_up_to_rounding(
     assert float((found - expected).norm() / expected.norm()) < 0.06, "4-bit translators cost some precision"
     one_by_one = torch.cat([packed.reader(head).logits(row[None]) for row in hidden])
     assert torch.equal(one_by_one, found)
-    assert torch.equal(packed.reader(head).most_likely(hidden), found.argmax(dim=1))
+    assert torch.equal(packed.reader(head).likeliest(hidden)[0], found.argmax(dim=1))
+
+
+@pytest.mark.parametrize("make", [pack, pack_coarsely, pack_eight_bits])
+def test_some_outputs_are_picked_code_for_code(make: Callable[[torch.Tensor], PackedWeight]) -> None:
+    weight = torch.randn(100, 64, generator=torch.Generator().manual_seed(3))
+    picked = torch.tensor([99, 3, 64, 16, 17, 5, 0, 31, 98, 1, 2, 40, 50, 60, 70, 80, 90, 7])
+    one, other = make(weight).select(picked), make(weight[torch.cat((picked, picked[:1].expand(14)))])
+    assert one.outputs == 32
+    assert torch.equal(one.codes, other.codes)
+    assert torch.equal(one.scales, other.scales)
+
+
+@pytest.mark.parametrize("size", [32, 41])
+def test_a_shortlist_is_the_best_of_some_logits(runners: tuple[Backbone, PackedBackbone], size: int) -> None:
+    _, packed = runners
+    numbers = torch.Generator().manual_seed(size)
+    hidden = torch.randn(30, 96, generator=numbers)
+    ids = torch.randperm(packed.shape.vocabulary_size, generator=numbers)[:size]
+    reader = packed.reader(ExitHead(packed.weights.final_norm, None, ids))
+    logits = reader.logits(hidden)
+    assert torch.equal(logits, packed.logits(hidden)), "logits are those of the whole vocabulary"
+    chosen, probabilities = reader.likeliest(hidden)
+    assert torch.equal(chosen, ids[logits[:, ids].argmax(dim=1)])
+    exact = logits[:, ids].softmax(dim=1).amax(dim=1)
+    torch.testing.assert_close(probabilities, exact, atol=0.05, rtol=0.2)  # by a head in 4 bits
+    one_by_one = torch.cat([reader.likeliest(row[None])[1] for row in hidden])
+    assert torch.equal(one_by_one, probabilities)
+    assert 0 < reader.shortlist_bytes < packed.head_bytes()
 
 
 @pytest.mark.parametrize("inputs", ["rms", "raw"])

@@ -42,11 +42,11 @@ def text(reference, tmp_path_factory):
 def test_without_exits_it_is_plain_greedy_decoding(reference, text):
     ours = text()
     ours.prefill(PROMPT)
-    token, found = PROMPT[-1], []
+    found: list[int] = []
     for _ in range(8):
-        token, depth, _ = ours.next(token, NeverExit())
-        found.append(token)
-        assert depth == 6
+        token, _ = ours.next(found[-1] if found else PROMPT[-1], NeverExit())
+        found.append(token.id)
+        assert token.exit_layer == 6
     ids = torch.tensor([PROMPT])
     theirs = reference.generate(
         ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False, pad_token_id=0
@@ -58,10 +58,10 @@ def test_without_exits_it_is_plain_greedy_decoding(reference, text):
 def test_layers_behind_an_exit_get_keys_and_values_of_the_exits_state(reference, text):
     ours = text()
     ours.prefill(PROMPT)
-    token, depth, _ = ours.next(PROMPT[-1], FixedExit(2))
-    assert depth == 2
+    token, _ = ours.next(PROMPT[-1], FixedExit(2))
+    assert token.exit_layer == 2
     hidden = reference(torch.tensor([PROMPT]), output_hidden_states=True).hidden_states[2][:, -1:]  # behind layer 2
-    assert token == int(reference.lm_head(reference.model.norm(hidden))[0, 0].argmax())
+    assert token.id == int(reference.lm_head(reference.model.norm(hidden))[0, 0].argmax())
     place = len(PROMPT) - 1
     cos, sin = reference.model.rotary_emb(hidden, torch.tensor([[place]]))
     for layer in range(2, 6):

@@ -9,7 +9,7 @@ from greencode_lsp.energy import CostTable
 from greencode_lsp.engine import EngineError, Request, Session, generate
 from greencode_lsp.evaluation.benchmark.gauge import Gauge
 from greencode_lsp.evaluation.errors import EvaluationError
-from greencode_lsp.evaluation.runs.charging import translator_layers
+from greencode_lsp.evaluation.runs.charging import reading_works
 from greencode_lsp.evaluation.runs.configurations import Wanted, choose_configurations
 from greencode_lsp.evaluation.runs.decoding import Configuration
 from greencode_lsp.evaluation.runs.engine_decoder import ForcedTexts
@@ -95,7 +95,7 @@ def test_a_shared_prompt_changes_no_text_and_is_charged_as_a_cold_one(opened, lo
         reached = next(bound.stop for bound in opened.model.segments if bound.stop >= depth)
         assert cost.joules_prefill == reached * (rows - 1)
         assert cost.joules_full == 30 * (rows - 1 + 3)
-        reading = 3 * translator_layers(opened.model)[reached]
+        reading = 3 * unit.joules(reading_works(opened.model)[depth, generation.tokens[0].shortlisted])
         assert cost.joules_uncached == pytest.approx(reached * (3 * rows + 3) + reading)
         assert cost.joules_uncached_full == 30 * (3 * rows + 3)
         assert cost.joules_decode == pytest.approx(3 * reached + reading)

@@ -12,10 +12,10 @@ EXITS = (6, 12, 18)
 
 
 def reading(hidden, index=1):
-    def logits():
-        raise AssertionError("a learned policy must not run the head")
+    def likeliest():
+        raise AssertionError("a learned policy must not read the token")
 
-    return Reading(index, EXITS[index], hidden, logits)
+    return Reading(index, EXITS[index], hidden, likeliest)
 
 
 def by_hand(tensors, index, hidden, inputs):

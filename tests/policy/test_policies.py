@@ -4,13 +4,13 @@ import torch
 from greencode_lsp.policy import Confidence, FixedExit, NeverExit, RandomExit, Reading, Verdict
 
 
-def reading(layer: int = 12, logits: list[float] | None = None) -> Reading:
-    def read() -> torch.Tensor:
-        if logits is None:
-            raise AssertionError("this policy must not run the head")
-        return torch.tensor(logits)
+def reading(layer: int = 12, probability: float | None = None) -> Reading:
+    def read() -> float:
+        if probability is None:
+            raise AssertionError("this policy must not read the token")
+        return probability
 
-    return Reading(exit_index=1, exit_layer=layer, hidden=torch.zeros(4), logits=read)
+    return Reading(exit_index=1, exit_layer=layer, hidden=torch.zeros(4), likeliest=read)
 
 
 def test_never_exit_always_continues() -> None:
@@ -32,9 +32,8 @@ def test_random_exit_follows_its_probability_and_seed() -> None:
 
 
 def test_confidence_compares_the_highest_probability() -> None:
-    sure, unsure = [0.0, 4.0], [0.0, 0.1]  # softmax .982 and .525
-    assert Confidence(0.9).decide(reading(logits=sure)) is Verdict.EXIT
-    assert Confidence(0.9).decide(reading(logits=unsure)) is Verdict.CONTINUE
+    assert Confidence(0.9).decide(reading(probability=0.982)) is Verdict.EXIT
+    assert Confidence(0.9).decide(reading(probability=0.525)) is Verdict.CONTINUE
 
 
 def test_a_threshold_outside_0_and_1_is_refused() -> None:

@@ -21,7 +21,7 @@ from greencode_lsp.engine.packed.reader import PackedReader
 from greencode_lsp.engine.packed.scorer import PackedPolicyNetwork
 from greencode_lsp.engine.packed.store import PackedStore
 from greencode_lsp.engine.packed.structures import CLayer, CShape, describe_layer, pointer
-from greencode_lsp.engine.packed.weights import PackedLayer, PackedLinear, PackedWeights
+from greencode_lsp.engine.packed.weights import PackedHead, PackedLayer, PackedLinear, PackedWeights
 from greencode_lsp.engine.packed.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class PackedBackbone:
         self._library = load_library()
         self._layers = (CLayer * shape.layers)(*map(describe_layer, weights.layers))
         self._finite = True
+        self._parts: dict[int, PackedHead] = {}
         self._workspace = Workspace()
         self._rotary = half_tables(weights.positions)
         mlp_out = weights.layers[0].mlp_out.weight
@@ -124,7 +125,8 @@ class PackedBackbone:
 
     def reader(self, head: ExitHead | None = None) -> PackedReader:
         """Return what reads hidden states, through an exit's own head or as full depth does."""
-        return PackedReader(self.shape, self.weights, self._shape, self._workspace, head)
+        part = None if head is None or head.shortlist is None else self._part_of_head(head.shortlist)
+        return PackedReader(self.shape, self.weights, self._shape, self._workspace, head, part)
 
     def layer_bytes(self, index: int) -> int:
         """Return how many bytes of weights layer `index` (0-based) reads, however many rows it runs on."""
@@ -134,8 +136,14 @@ class PackedBackbone:
 
     def head_bytes(self) -> int:
         """Return how many bytes of weights choosing a token reads."""
-        head = self.weights.screen or self.weights.head
-        return head.weight.byte_count
+        return PackedHead(self.weights.head, self.weights.screen).byte_count
+
+    def _part_of_head(self, ids: Tensor) -> PackedHead:
+        """Return the part of the head that reads these tokens, ids [tokens]; exits share it."""
+        if ids.data_ptr() not in self._parts:
+            whole = PackedHead(self.weights.head, self.weights.screen)
+            self._parts[ids.data_ptr()] = whole.select(ids)
+        return self._parts[ids.data_ptr()]
 
 
 def load_packed(folder: Path, store: Path, adapters: Path | None = None) -> PackedBackbone:

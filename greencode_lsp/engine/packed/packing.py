@@ -40,6 +40,18 @@ class PackedWeight:
         values = (codes.reshape(-1, groups, GROUP).float() - 128) * scales[:, :, None].float()
         return values.reshape(-1, self.inputs)
 
+    def select(self, indices: Tensor) -> "PackedWeight":
+        """Return a matrix of some outputs, code for code, padded to a multiple of 16 with the first of them."""
+        padded = torch.cat((indices, indices[:1].expand(-len(indices) % BLOCK)))
+        blocks, lanes = padded // BLOCK, padded % BLOCK
+        groups = self.inputs // GROUP
+        codes = self.codes.view(-1, groups, self.codes.shape[2] // (4 * BLOCK), BLOCK, 4)[blocks, :, :, lanes, :]
+        scales = self.scales.view(-1, groups, self.scales.shape[2] // BLOCK, BLOCK)[blocks, :, :, lanes]
+        codes = codes.view(-1, BLOCK, *codes.shape[1:]).permute(0, 2, 3, 1, 4)  # [blocks, groups, parts, 16, 4]
+        scales = scales.view(-1, BLOCK, *scales.shape[1:]).permute(0, 2, 3, 1)  # [blocks, groups, parts, 16]
+        laid, beside = codes.flatten(2).contiguous(), scales.flatten(2).contiguous()
+        return PackedWeight(self.bits, len(padded), self.inputs, laid, beside)
+
 
 def pack(weight: Tensor) -> PackedWeight:
     """Pack a float matrix [outputs, inputs]: in 4 bits where it came from 4 bits, else in 8.

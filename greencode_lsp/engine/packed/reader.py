@@ -11,7 +11,7 @@ from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.packed.library import load_library
 from greencode_lsp.engine.packed.packing import GROUP, pack_coarsely
 from greencode_lsp.engine.packed.structures import CMlp, CReader, CShape, describe_linear, describe_mlp, describe_norm
-from greencode_lsp.engine.packed.weights import PackedLinear, PackedWeights
+from greencode_lsp.engine.packed.weights import PackedHead, PackedLinear, PackedWeights
 from greencode_lsp.engine.packed.workspace import Workspace
 
 CANDIDATES = 32
@@ -19,7 +19,10 @@ CANDIDATES = 32
 
 
 class PackedReader:
-    """Reads hidden states behind one exit, or behind the last layer. Used from one thread only."""
+    """Reads hidden states behind one exit, or behind the last layer. Used from one thread only.
+
+    `part` is what the exit's shortlist leaves of the head.
+    """
 
     def __init__(
         self,
@@ -28,43 +31,56 @@ class PackedReader:
         shape: CShape,
         workspace: Workspace,
         head: ExitHead | None,
+        part: PackedHead | None,
     ) -> None:
         self._library, self._workspace = load_library(), workspace
         self._vocabulary, self._outputs = architecture.vocabulary_size, weights.head.weight.outputs
         norm = weights.final_norm if head is None else in_floats(head.norm)
         translator = None if head is None or head.translator is None else head.translator
-        self.translator_bytes = 0
-        self._kept: list[object] = [weights, norm]  # what C structures point at must live as long as they do
-        self._reader = CReader(
-            ctypes.pointer(shape),
-            ctypes.pointer(self._packed(translator)) if translator else None,
-            describe_norm(norm),
-            ctypes.pointer(describe_linear(weights.head)),
-            ctypes.pointer(describe_linear(weights.screen or weights.head)),
-            architecture.vocabulary_size,
-            CANDIDATES if weights.screen else 1,
-        )
+        self.translator_bytes, self.shortlist_bytes = 0, 0 if part is None else part.byte_count
+        self._kept: list[object] = [weights, part, norm]  # what C structures point at must live as long as they do
+        packed = ctypes.pointer(self._packed(translator)) if translator else None
+
+        def reading(whole: PackedHead, tokens: int) -> CReader:
+            return CReader(
+                ctypes.pointer(shape),
+                packed,
+                describe_norm(norm),
+                ctypes.pointer(describe_linear(whole.head)),
+                ctypes.pointer(describe_linear(whole.screen or whole.head)),
+                tokens,
+                CANDIDATES if whole.screen else 1,
+            )
+
+        self._reader = reading(PackedHead(weights.head, weights.screen), architecture.vocabulary_size)
+        self._ids = None if part is None else part.ids
+        self._chooser = self._reader if part is None or part.ids is None else reading(part, len(part.ids))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden]."""
         logits = torch.empty(len(hidden), self._outputs)
-        self._run(hidden, logits.data_ptr(), None)
+        self._run(self._reader, hidden, logits.data_ptr(), None, None)
         return logits[:, : self._vocabulary]
 
-    def most_likely(self, hidden: Tensor) -> Tensor:
-        """Return the ids [rows] of the most likely tokens; raise `NumericalError` where no logit is a number."""
-        ids = torch.empty(len(hidden), dtype=torch.long)
-        self._run(hidden, None, ids.data_ptr())
+    def likeliest(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the ids [rows] of the most likely tokens, of the shortlist where there is one, and probabilities.
+
+        These, [rows], are by the coarse copy of the head. Raises `NumericalError` where no logit is a number.
+        """
+        ids, probabilities = torch.empty(len(hidden), dtype=torch.long), torch.empty(len(hidden))
+        self._run(self._chooser, hidden, None, ids.data_ptr(), probabilities.data_ptr())
         if int(ids.min()) < 0:
             raise NumericalError("a logit is NaN")
-        return ids
+        return ids if self._ids is None else self._ids[ids], probabilities
 
-    def _run(self, hidden: Tensor, logits: int | None, ids: int | None) -> None:
+    def _run(
+        self, how: CReader, hidden: Tensor, logits: int | None, ids: int | None, probabilities: int | None
+    ) -> None:
         changed = hidden.clone(memory_format=torch.contiguous_format)
-        reader, rows = ctypes.byref(self._reader), hidden.shape[0]
+        reader, rows = ctypes.byref(how), hidden.shape[0]
         room = self._workspace.reserve(self._library.reader_bytes(reader, rows))
         threads = torch.get_num_threads()
-        self._library.run_reader(reader, changed.data_ptr(), rows, logits, ids, room, threads)
+        self._library.run_reader(reader, changed.data_ptr(), rows, logits, ids, probabilities, room, threads)
 
     def _packed(self, translator: Translator) -> CMlp:
         width = translator.mlp_out.weight.shape[1]

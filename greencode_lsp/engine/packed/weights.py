@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from greencode_lsp.engine.architecture import LearnedPositions, Norm, RotaryTable
@@ -14,6 +15,14 @@ class PackedLinear:
 
     weight: PackedWeight
     bias: Tensor | None
+
+    def select(self, indices: Tensor) -> "PackedLinear":
+        """Return a map to some of the outputs, padded to a multiple of 16."""
+        weight = self.weight.select(indices)
+        if self.bias is None:
+            return PackedLinear(weight, None)
+        bias = self.bias[indices]
+        return PackedLinear(weight, torch.cat((bias, bias[:1].expand(weight.outputs - len(bias)))))
 
 
 @dataclass(frozen=True)
@@ -41,3 +50,21 @@ class PackedWeights:
     final_norm: Norm
     head: PackedLinear
     screen: PackedLinear | None
+
+
+@dataclass(frozen=True)
+class PackedHead:
+    """A head, or the part of one that reads a shortlist, `ids` [tokens]; `screen` as in `PackedWeights`."""
+
+    head: PackedLinear
+    screen: PackedLinear | None
+    ids: Tensor | None = None
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of weights that choosing a token reads, but for a few that are looked at closely."""
+        return (self.screen or self.head).weight.byte_count
+
+    def select(self, ids: Tensor) -> "PackedHead":
+        """Return the part that reads these tokens."""
+        return PackedHead(self.head.select(ids), self.screen and self.screen.select(ids), ids)

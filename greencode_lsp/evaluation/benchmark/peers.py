@@ -20,7 +20,10 @@ FORMATS = (torch.bfloat16, torch.float32)
 def make_peer(
     name: str, folder: Path, device: str, exits: tuple[int, ...], gauge: Gauge, prompt: Sequence[int], tokens: int
 ) -> Engine:
-    """Return a peer on the model of `folder` in the variant that is fastest here; raise `UserError` in one line."""
+    """Return a peer on the model of `folder` in the variant that is fastest here; raise `UserError` in one line.
+
+    `exits` are those that leave out layers: layerskip drafts at the last of them.
+    """
     variants: list[Callable[[], Engine]]
     match name:
         case "hf":

@@ -1,4 +1,4 @@
-"""Time and joules of every segment and of the head, by the number of rows that run at once."""
+"""Time and joules of every segment and of what reads tokens, by the number of rows that run at once."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ ROWS = (1, 2, 4, 8, 16, 32, 64, 256)
 
 PASSES_AT_LEAST = 3
 
-HEAD = "head"
+HEAD, SHORTLIST = "head", "shortlist"
 
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """A segment (counted from 0, or "head") on so many rows.
+    """A segment (counted from 0, or "head", or the "shortlist" that exits read instead) on so many rows.
 
-    `layers` names its first and last layer, 1-based. `bytes` are those of its weights, `bandwidth_share` is how much of
-    the measured read bandwidth streaming them once in this time comes to: at many rows arithmetic is the limit instead.
+    Reading chooses the most likely token, as decoding does. `layers` names its first and last layer, 1-based. `bytes`
+    are those of its weights, `bandwidth_share` is how much of the measured read bandwidth streaming them once in this
+    time comes to: at many rows arithmetic is the limit instead.
     """
 
     segment: int | str
@@ -65,15 +66,31 @@ def measure_segments(
         report("segments", done, len(rows))
         seconds, joules = measure_passes(session, count, meter, window)
         total = sum(seconds)
-        for part, part_seconds in enumerate(seconds):
+        for part, part_seconds in zip(parts_of(model), seconds, strict=True):
             share = None if joules is None else joules * part_seconds / total
             measured.append(row_of(model, part, count, part_seconds, share, meter.source, bandwidth))
     report("segments", len(rows), len(rows))
-    return bandwidth, sorted(measured, key=lambda row: (row.segment == HEAD, row.segment, row.rows))
+    return bandwidth, sorted(measured, key=lambda row: (isinstance(row.segment, str), row.segment, row.rows))
+
+
+def parts_of(model: EarlyExitModel) -> list[int | str]:
+    """Return what a pass runs, in order: segments that have layers, the head, a shortlist where there is one."""
+    segments: list[int | str] = [index for index, layers in enumerate(model.segments) if layers]
+    return [*segments, HEAD, *([SHORTLIST] if shortlist_segment(model) is not None else [])]
+
+
+def shortlist_segment(model: EarlyExitModel) -> int | None:
+    """Return the last segment behind which a shortlist is read without a translator; None where there is none."""
+    found = [
+        index
+        for index in range(len(model.segments))
+        if model.shortlist_layers(index) and not model.translator_layers(index)
+    ]
+    return found[-1] if found else None
 
 
 def measure_passes(session: Session, rows: int, meter: Meter, window: float) -> tuple[list[float], float | None]:
-    """Return the median seconds of every segment and, last, of the head, and the joules of a whole pass."""
+    """Return the median seconds of every part, and the joules of a whole pass."""
     one_pass(session, rows)
     before, begun = meter.read_joules(), time.perf_counter()
     passes: list[list[float]] = []
@@ -86,39 +103,46 @@ def measure_passes(session: Session, rows: int, meter: Meter, window: float) -> 
 
 @torch.inference_mode()
 def one_pass(session: Session, rows: int) -> list[float]:
-    """Run rows through all segments and the head, and return the seconds of each."""
+    """Run rows through all segments and read them, and return the seconds of each part."""
     model = session.model
     device = str(model.backbone.device)
     session.rewind(CONTEXT_ROWS)
     session.feed([7] * rows)
     moments = [time.perf_counter()]
-    for segment in range(len(model.segments)):
-        hidden = session.run(segment)
+    hidden = session.segments[0].queue
+    for part in parts_of(model):
+        if part == HEAD:
+            model.likeliest(model.last, hidden)
+        elif part == SHORTLIST:
+            model.likeliest(shortlist_segment(model) or 0, hidden)
+        else:
+            hidden = session.run(int(part))
         wait_for(device)
         moments.append(time.perf_counter())
-    model.read(model.last, hidden)
-    wait_for(device)
-    moments.append(time.perf_counter())
     return [after - before for before, after in pairwise(moments)]
 
 
 def row_of(
     model: EarlyExitModel,
-    part: int,
+    part: int | str,
     rows: int,
     seconds: float,
     joules: float | None,
     source: str,
     bandwidth: Bandwidth,
 ) -> SegmentRow:
-    """Describe a segment, or the head, which comes behind the last one."""
-    is_head = part > model.last
-    layers = range(0) if is_head else model.segments[part]
-    weight_bytes = model.backbone.head_bytes() if is_head else sum(map(model.backbone.layer_bytes, layers))
+    """Describe a part of a pass."""
+    runner = model.backbone
+    layers = model.segments[part] if isinstance(part, int) else range(0)
+    weight_bytes = sum(map(runner.layer_bytes, layers))
+    if part == HEAD:
+        weight_bytes = runner.head_bytes()
+    elif part == SHORTLIST:
+        weight_bytes = round(model.shortlist_layers(shortlist_segment(model) or 0) * runner.layer_bytes(0))
     gb_per_s = weight_bytes / seconds / 1e9
     return SegmentRow(
-        segment=HEAD if is_head else part,
-        layers="" if is_head else f"{layers.start + 1}-{layers.stop}",
+        segment=part,
+        layers=f"{layers.start + 1}-{layers.stop}" if layers else "",
         rows=rows,
         ms=seconds * 1000,
         joules=joules,

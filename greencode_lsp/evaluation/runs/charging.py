@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from greencode_lsp.energy import CostTable, Work
 from greencode_lsp.energy.costs import PREFILL_CHUNK_ROWS
-from greencode_lsp.engine import EarlyExitModel
+from greencode_lsp.engine import EarlyExitModel, Token
 
 
 def rows_work(layers: float, rows: int, times: int = 1) -> Work:
@@ -24,21 +24,24 @@ def full_decode_joules(table: CostTable, layers: int, steps: int) -> float:
     return table.joules(Work(layer_runs={(layers, 1): steps}, head_runs={1: steps}))
 
 
-def uncached_joules(
-    table: CostTable, prompt_rows: int, depths: Sequence[int], translators: Mapping[int, float]
-) -> float:
-    """Return the joules of tokens read at these depths where each runs the whole text before it again.
+def uncached_joules(table: CostTable, prompt_rows: int, tokens: Sequence[Token], model: EarlyExitModel) -> float:
+    """Return the joules of these tokens where each runs the whole text before it again.
 
-    This is how GREEN-CODE ran both its policy and its full-depth baseline (`use_cache=False`). `translators` says what
-    reading at a depth costs before the head, in layers.
+    This is how GREEN-CODE ran both its policy and its full-depth baseline (`use_cache=False`).
     """
+    readings = reading_works(model)
     joules = 0.0
-    for done, depth in enumerate(depths):
-        reading = Work(layer_runs={(translators[depth], 1): 1}, head_runs={1: 1})
-        joules += table.joules(rows_work(depth, prompt_rows + done) + reading)
+    for done, token in enumerate(tokens):
+        reading = readings[token.exit_layer, token.shortlisted]
+        joules += table.joules(rows_work(token.exit_layer, prompt_rows + done) + reading)
     return joules
 
 
-def translator_layers(model: EarlyExitModel) -> dict[int, float]:
-    """Return by depth what reading a token there costs before the head, in layers."""
-    return {model.depth(index): model.translator_layers(index) for index in range(len(model.segments))}
+def reading_works(model: EarlyExitModel) -> dict[tuple[int, bool], Work]:
+    """Return what reading a token costs, by the depth and by whether it is read from a shortlist."""
+    works = {}
+    for segment in range(len(model.segments)):
+        shortlist, translator = model.shortlist_layers(segment), model.translator_layers(segment)
+        head_runs = {} if shortlist else {1: 1}
+        works[model.depth(segment), shortlist > 0] = Work({(shortlist + translator, 1): 1}, head_runs)
+    return works

@@ -142,7 +142,7 @@ class _Chooser:
                 self._engine(f"confidence-{like}", detail, confidence_policy(threshold))
 
     def _propagate(self) -> None:
-        exits = self._opened.bundle.exits
+        exits = self._opened.model.early_exits
         if not exits:
             self._chosen.left_out.append("propagate: this bundle has no exits")
             return
@@ -171,7 +171,8 @@ class _Chooser:
         longest = max((example.prompt for example in self._examples), key=len)
         most = max(example.max_tokens for example in self._examples)
         try:
-            engine = make_peer(name, opened.folder, opened.device, opened.bundle.exits, opened.gauge, longest, most)
+            exits = opened.model.early_exits
+            engine = make_peer(name, opened.folder, opened.device, exits, opened.gauge, longest, most)
         except UserError as error:
             self._chosen.left_out.append(str(error))
             return

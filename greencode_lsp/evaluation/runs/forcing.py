@@ -32,17 +32,17 @@ class ForcedStates:
     @cached_property
     def predicted(self) -> list[list[int]]:
         """The most likely token at [segment][token]."""
-        return [self.model.most_likely(index, hidden).tolist() for index, hidden in enumerate(self.hidden)]
+        return [tokens.tolist() for tokens, _ in self._likeliest]
 
     @cached_property
     def confidence(self) -> Tensor:
         """The probability of the most likely token, [segments, tokens]."""
+        return torch.stack([probabilities for _, probabilities in self._likeliest])
+
+    @cached_property
+    def _likeliest(self) -> list[tuple[Tensor, Tensor]]:
         with torch.inference_mode():
-            best = [
-                self.model.read(index, hidden).float().softmax(dim=-1).amax(dim=-1)
-                for index, hidden in enumerate(self.hidden)
-            ]
-        return torch.stack(best)
+            return [self.model.likeliest(index, hidden) for index, hidden in enumerate(self.hidden)]
 
     def judge(self, policy: Policy) -> Forced:
         """Ask a policy at each token, in order; a token it gives up on is not right, at the depth it gave up at."""
@@ -61,8 +61,10 @@ class ForcedStates:
         return self.model.last, Verdict.EXIT
 
     def _reading(self, segment: int, token: int) -> Reading:
-        hidden = self.hidden[segment][token]
-        return Reading(segment, self.model.depth(segment), hidden, lambda: self.model.read(segment, hidden[None])[0])
+        sure = self.confidence
+        return Reading(
+            segment, self.model.depth(segment), self.hidden[segment][token], lambda: float(sure[segment, token])
+        )
 
 
 @torch.inference_mode()

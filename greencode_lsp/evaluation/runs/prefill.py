@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from greencode_lsp.energy import CostTable, Work
-from greencode_lsp.engine import EarlyExitModel, Finish, Generation, Session
+from greencode_lsp.engine import EarlyExitModel, Finish, Generation, Session, Token
 from greencode_lsp.evaluation.benchmark.gauge import Gauge, Reading
-from greencode_lsp.evaluation.runs.charging import full_decode_joules, rows_work, translator_layers, uncached_joules
+from greencode_lsp.evaluation.runs.charging import full_decode_joules, rows_work, uncached_joules
 from greencode_lsp.evaluation.runs.records import Cost
 
 
@@ -89,16 +89,16 @@ class SharedPrompts:
                     "joules_uncached_full",
                 )
             )
-        before, depths = len(prompt) - 1, [token.exit_layer for token in generation.tokens]
-        translators = translator_layers(model)
+        before, tokens = len(prompt) - 1, generation.tokens
+        at_full_depth = [Token(token.id, model.layers) for token in tokens]
         unseen = generation.finish in (Finish.END_OF_TEXT, Finish.GAVE_UP)  # a step whose token is not in the text
-        full_decode = full_decode_joules(table, model.layers, len(depths) + unseen)
+        full_decode = full_decode_joules(table, model.layers, len(tokens) + unseen)
         prefill = sum(table.joules(rows_work(len(model.segments[index]), before)) for index in reached)
         return {
             "joules_prefill": prefill,
             "joules_decode": table.joules(Work(generation.work.layer_runs, generation.work.head_runs)),
             "joules_full": table.joules(rows_work(model.layers, before)) + full_decode,
             "joules_decode_full": full_decode,
-            "joules_uncached": None if drafts else uncached_joules(table, len(prompt), depths, translators),
-            "joules_uncached_full": uncached_joules(table, len(prompt), [model.layers] * len(depths), translators),
+            "joules_uncached": None if drafts else uncached_joules(table, len(prompt), tokens, model),
+            "joules_uncached_full": uncached_joules(table, len(prompt), at_full_depth, model),
         }

@@ -20,7 +20,7 @@ from greencode_lsp.engine.backbone import Backbone, Rows, apply, normalise, rota
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.session import CHUNK_ROWS
 from greencode_lsp.evaluation.benchmark.gauge import Gauge, Reading
-from greencode_lsp.evaluation.runs.charging import full_decode_joules, rows_work, translator_layers
+from greencode_lsp.evaluation.runs.charging import full_decode_joules, reading_works, rows_work
 from greencode_lsp.evaluation.runs.decoding import Decoded
 from greencode_lsp.evaluation.runs.engine_decoder import stop_rule
 from greencode_lsp.evaluation.runs.records import Cost, Forced
@@ -43,26 +43,33 @@ class PropagatedText:
             ids = list(prompt[start : min(start + CHUNK_ROWS, len(prompt) - 1)])
             hidden = self._backbone.embed(ids, start)
             for layers, cache in zip(self._model.segments, self._caches, strict=True):
-                hidden = self._backbone.run_layers(layers, hidden, start, cache)
+                if layers:
+                    hidden = self._backbone.run_layers(layers, hidden, start, cache)
         self.length = len(prompt) - 1
 
-    def next(self, token: int, policy: Policy | None) -> tuple[int, int, Verdict]:
-        """Feed a token; return the next one, the depth it was read at, and the verdict. No policy is full depth."""
+    def next(self, token: int, policy: Policy | None) -> tuple[Token, Verdict]:
+        """Feed a token; return the next one and the verdict. No policy is full depth."""
         start, hidden = self.length, self._backbone.embed([token], self.length)
         self.length += 1
         for segment, layers in enumerate(self._model.segments):
-            hidden = self._backbone.run_layers(layers, hidden, start, self._caches[segment])
+            if layers:
+                hidden = self._backbone.run_layers(layers, hidden, start, self._caches[segment])
             if segment == self._model.last or policy is None:
                 continue
             verdict = policy.decide(self._reading(segment, hidden))
             if verdict is not Verdict.CONTINUE:
                 self._propagate(segment + 1, hidden, start)
-                return int(self._model.most_likely(segment, hidden)[0]), self._model.depth(segment), verdict
-        return int(self._model.most_likely(self._model.last, hidden)[0]), self._model.layers, Verdict.EXIT
+                return self._read(segment, hidden), verdict
+        return self._read(self._model.last, hidden), Verdict.EXIT
+
+    def _read(self, segment: int, hidden: Tensor) -> Token:
+        model = self._model
+        shortlisted = model.shortlist_layers(segment) > 0
+        return Token(int(model.most_likely(segment, hidden)[0]), model.depth(segment), shortlisted=shortlisted)
 
     def _reading(self, segment: int, hidden: Tensor) -> PolicyReading:
         depth = self._model.depth(segment)
-        return PolicyReading(segment, depth, hidden[0], lambda: self._model.read(segment, hidden)[0])
+        return PolicyReading(segment, depth, hidden[0], lambda: float(self._model.likeliest(segment, hidden)[1]))
 
     def _propagate(self, segment: int, hidden: Tensor, start: int) -> None:
         rows = self._backbone.rows(start, 1)
@@ -121,14 +128,15 @@ class PropagatingDecoder:
     def _generate(self, example: Example, text: PropagatedText) -> tuple[list[Token], Finish]:
         policy, stop = self._make_policy(example.id), stop_rule(example, self._tokenizer)
         tokens: list[Token] = []
-        token = example.prompt[-1]
+        last = example.prompt[-1]
         while len(tokens) < example.max_tokens:
-            token, depth, verdict = text.next(token, policy if tokens else None)
+            token, verdict = text.next(last, policy if tokens else None)
             if verdict is Verdict.STOP:
                 return tokens, Finish.GAVE_UP
-            if token in self._backbone.shape.end_of_text:
+            if token.id in self._backbone.shape.end_of_text:
                 return tokens, Finish.END_OF_TEXT
-            tokens.append(Token(token, depth))
+            tokens.append(token)
+            last = token.id
             if stop([each.id for each in tokens]):
                 return tokens, Finish.STOP_RULE
         return tokens, Finish.MAX_TOKENS
@@ -138,9 +146,9 @@ class PropagatingDecoder:
         text.length = len(example.prompt) - 1
         right = depths = 0
         for count, (token, true) in enumerate(zip((example.prompt[-1], *example.target), example.target, strict=False)):
-            said, depth, verdict = text.next(token, policy if count else None)
-            right += verdict is not Verdict.STOP and said == true
-            depths += depth
+            said, verdict = text.next(token, policy if count else None)
+            right += verdict is not Verdict.STOP and said.id == true
+            depths += said.exit_layer
         return Forced(right, len(example.target), depths)
 
     def _cost(self, example: Example, tokens: Sequence[Token], prefill: Reading, decode: Reading) -> Cost:
@@ -148,10 +156,9 @@ class PropagatingDecoder:
         counted = None if prefill.joules is None or decode.joules is None else prefill.joules + decode.joules
         if table is None:
             return Cost(prefill.seconds, decode.seconds, None, None, None, None, None, None, counted, "unknown")
-        steps = Work(head_runs={1: len(tokens)})
-        copied, translators = 0, translator_layers(self._model)
+        steps, copied, readings = Work(), 0, reading_works(self._model)
         for token in tokens:
-            steps += Work(layer_runs={(token.exit_layer + translators[token.exit_layer], 1): 1})
+            steps += Work({(token.exit_layer, 1): 1}) + readings[token.exit_layer, token.shortlisted]
             copied += layers - token.exit_layer
         projections = self._projection_share() * table.joules(Work(layer_runs={(1, 1): copied}))
         full_decode = full_decode_joules(table, layers, len(tokens))

@@ -24,7 +24,8 @@ class ExitQuality:
     """What reading at one depth is worth.
 
     agreement: share of tokens on which it says what full depth says. accuracy: share on which it says what came.
-    perplexity: of what came. sure_share: the largest share of tokens, its surest first, of which 99 % agree.
+    perplexity: of what came, by the whole head. sure_share: the largest share of tokens, its surest first, of which
+    99 % agree.
     """
 
     depth: int
@@ -43,14 +44,13 @@ class Tally:
     agrees: list[Tensor] = field(default_factory=list)
     sureness: list[Tensor] = field(default_factory=list)
 
-    def add(self, logits: Tensor, full: Tensor, true: Tensor) -> None:
-        """Count rows. Shapes: logits [rows, vocabulary], full and true [rows]."""
-        scores = logits.float().log_softmax(dim=-1)
-        best, token = scores.max(dim=-1)
-        self.loss += float(functional.nll_loss(scores, true, reduction="sum"))
-        self.right += int((token == true).sum())
-        self.agrees.append((token == full).cpu())
-        self.sureness.append(best.cpu())
+    def add(self, reader: Reader, hidden: Tensor, full: Tensor, true: Tensor) -> None:
+        """Read and count rows. Shapes: hidden [rows, hidden], full and true [rows]."""
+        self.loss += float(functional.cross_entropy(reader.logits(hidden).float(), true, reduction="sum"))
+        tokens, probabilities = reader.likeliest(hidden)
+        self.right += int((tokens == true).sum())
+        self.agrees.append((tokens == full).cpu())
+        self.sureness.append(probabilities.cpu())
 
     def quality(self, depth: int) -> ExitQuality:
         """Return the means."""
@@ -76,17 +76,16 @@ def measure_curves(
     report: Report,
 ) -> list[ExitQuality]:
     """Return the quality of every exit and, last, of full depth; exits without a head are read as full depth is."""
-    readers: list[Reader] = [runner.reader(heads.get(depth)) for depth in exits]
-    tallies = [Tally() for _ in (*exits, runner.shape.layers)]
+    readers: list[Reader] = [runner.reader(head) for head in (*map(heads.get, exits), None)]
+    tallies = [Tally() for _ in readers]
     for index, window in enumerate(windows):
         report("measuring exits", index, len(windows))
         observed = observe(runner, window.ids, exits, lead)
         for start in range(0, len(observed.true), READ_ROWS):
             rows = slice(start, start + READ_ROWS)
-            true, final = observed.true[rows], runner.logits(observed.final[rows])
-            full = final.argmax(dim=-1)
-            for column, (reader, tally) in enumerate(zip(readers, tallies, strict=False)):
-                tally.add(reader.logits(observed.hidden[rows, column]), full, true)
-            tallies[-1].add(final, full, true)
+            states = [*observed.hidden[rows].unbind(1), observed.final[rows]]
+            full, _ = readers[-1].likeliest(states[-1])
+            for reader, hidden, tally in zip(readers, states, tallies, strict=True):
+                tally.add(reader, hidden, full, observed.true[rows])
     depths = (*exits, runner.shape.layers)
     return [tally.quality(depth) for depth, tally in zip(depths, tallies, strict=True)]

@@ -27,9 +27,11 @@ class Recipe:
     mode: `frozen` trains heads alone, `low-rank` adapters on every linear map with them, `full` the layers themselves,
     whose change is kept at `rank`. width: of the translators; 0 leaves an exit its norm alone. weights: of the exits'
     losses, as the paper's. true_share: how much of the loss is the token that came; the rest is full depth's (or the
-    original model's) distribution. tokens: of the corpus, before epochs;
-    windows_per_file: so many stretches of `context` tokens of each file. drawn: tokens drawn for the softmax besides
-    the likely ones (frozen only); 0 takes the whole vocabulary. checkpoints: how often the run is saved and scored.
+    original model's) distribution. tokens: of the corpus, before epochs; windows_per_file: so many stretches of
+    `context` tokens of each file. drawn: tokens drawn for the softmax besides the likely ones (frozen only); 0 takes
+    the whole vocabulary. shortlist: so many tokens, the most frequent, are all that exits choose among, and there is an
+    exit at full depth that does the same; 0 leaves them the whole head. checkpoints: how often the run is saved and
+    scored.
     """
 
     description: str
@@ -51,6 +53,7 @@ class Recipe:
     windows_per_file: int = 2
     epochs: int = 1
     drawn: int = 1024
+    shortlist: int = 0
     gradient_checkpointing: bool = False
     validation_tokens: int = 16_384
     checkpoints: int = 20
@@ -65,15 +68,15 @@ class Recipe:
         """Raise `TrainingError` unless the recipe fits a model."""
         if self.layers != shape.layers:
             raise TrainingError(f"the recipe is for {self.layers} layers, this model has {shape.layers}")
-        check_exits(self.exits, shape.layers)
+        check_exits(self.exits, shape.layers - 1)
         if not 2 <= self.context <= shape.context_length:
             raise TrainingError(f"context {self.context} must lie between 2 and the model's {shape.context_length}")
 
 
-def check_exits(exits: tuple[int, ...], layers: int) -> None:
-    """Raise `TrainingError` unless exits rise strictly inside a model of so many layers."""
-    if not exits or list(exits) != sorted(set(exits)) or not 1 <= exits[0] <= exits[-1] < layers:
-        raise TrainingError(f"exits {list(exits)} must rise strictly and lie between 1 and {layers - 1}")
+def check_exits(exits: tuple[int, ...], deepest: int) -> None:
+    """Raise `TrainingError` unless exits rise strictly, up to the deepest layer that may have one."""
+    if not exits or list(exits) != sorted(set(exits)) or not 1 <= exits[0] <= exits[-1] <= deepest:
+        raise TrainingError(f"exits {list(exits)} must rise strictly and lie between 1 and {deepest}")
 
 
 def recipe_names() -> list[str]:

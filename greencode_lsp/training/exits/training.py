@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from greencode_lsp.engine import load_backbone, load_runner
+from greencode_lsp.engine import Backbone, load_backbone, load_runner
 from greencode_lsp.engine.architecture import Architecture
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, exits_metadata, exits_tensors
 from greencode_lsp.engine.runner import multiplies_bfloat16
 from greencode_lsp.paths import cache_folder
 from greencode_lsp.training.exits.frozen import FrozenTask
 from greencode_lsp.training.exits.recipe import Recipe, jsonable
+from greencode_lsp.training.exits.shortlist import frequent_tokens, with_shortlist
 from greencode_lsp.training.exits.states import BatchSize, LiveSource, RecordedSource, join, record_states, states_of
 from greencode_lsp.training.exits.trainer import Standing, make_accelerator, train
 from greencode_lsp.training.material import Material, open_corpus, training_windows
@@ -72,7 +73,7 @@ def train_frozen(job: Job, report: Report) -> dict[str, Any]:
     untrained = task.score(task.module)
     standing = train(task, recipe, job.out, accelerator, report)
     heads = task.heads.as_heads()
-    return write_results(job, backbone.shape, heads, standing, untrained, task.score(task.module))
+    return write_results(job, backbone, heads, standing, untrained, task.score(task.module))
 
 
 def choice_facts(recipe: Recipe) -> dict[str, Any]:
@@ -87,19 +88,19 @@ def dense_type(device: str) -> torch.dtype:
 
 def write_results(
     job: Job,
-    shape: Architecture,
+    backbone: Backbone,
     heads: Mapping[int, ExitHead],
     standing: Standing,
     before: dict[str, float],
     after: dict[str, float],
 ) -> dict[str, Any]:
     """Write the heads and the figures of a finished training; return the figures."""
+    shape = backbone.shape
+    if job.recipe.shortlist:
+        ids = frequent_tokens(open_corpus(job.corpus, job.material), shape.vocabulary_size, job.recipe.shortlist)
+        heads = with_shortlist(heads, ids, backbone.weights.final_norm, shape.layers)
     with disk_errors(job.out):
-        tensors = {
-            name: tensor.half() if tensor.dim() > 1 else tensor.float()
-            for name, tensor in exits_tensors(heads, "cpu").items()
-        }
-        replace_file(job.out / EXITS_FILE, save(tensors, exits_metadata(heads, shape, job.material.identity)))
+        write_heads(job.out / EXITS_FILE, heads, shape, job.material.identity)
         result = {
             "model": job.material.bundle.name,
             "exits_file": str(job.out / EXITS_FILE),
@@ -111,3 +112,11 @@ def write_results(
         }
         replace_file(job.out / "metrics.json", json.dumps(result, indent=1).encode())
     return result
+
+
+def write_heads(path: Path, heads: Mapping[int, ExitHead], shape: Architecture, identity: str) -> None:
+    """Write heads as they are shipped: matrices in half floats."""
+    tensors = {
+        name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in exits_tensors(heads, "cpu").items()
+    }
+    replace_file(path, save(tensors, exits_metadata(heads, shape, identity)))

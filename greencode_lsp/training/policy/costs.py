@@ -22,8 +22,8 @@ class Costs:
     """Joules of the parts of one token, or any unit in proportion to them, as `unit` says.
 
     `layer` and `head` are for one row. A further row in the same run of a layer adds `row_cost` times `layer`: the
-    weights are streamed anyway. `translators` [exits] is what an exit computes before the head. `decision` is paid
-    wherever a learned policy is asked.
+    weights are streamed anyway. `translators` [exits] is what an exit computes before the head, `shortlists` [exits]
+    what it reads in place of the head, 0 where it reads that. `decision` is paid wherever a learned policy is asked.
     """
 
     exits: tuple[int, ...]
@@ -31,6 +31,7 @@ class Costs:
     layer: float = 1.0
     head: float = 0.0
     translators: tuple[float, ...] = ()
+    shortlists: tuple[float, ...] = ()
     decision: float = 0.0
     row_cost: float = ROW_COST
     unit: str = "layers"
@@ -43,8 +44,10 @@ class Costs:
     @property
     def reading(self) -> Floats:
         """The cost of reading a token at each exit and at full depth: [exits + 1]."""
-        translators = self.translators or (0.0,) * len(self.exits)
-        return np.array([*translators, 0.0]) + self.head
+        none = (0.0,) * len(self.exits)
+        shortlists = np.array([*(self.shortlists or none), 0.0])
+        heads = np.where(shortlists > 0, shortlists, self.head)
+        return np.array([*(self.translators or none), 0.0]) + heads
 
     @property
     def full(self) -> float:
@@ -56,8 +59,14 @@ class Costs:
         return np.array([*self.exits, self.layers])[exits]
 
 
-def measured_costs(table: CostTable, exits: tuple[int, ...], layers: int, translators: Sequence[float] = ()) -> Costs:
-    """Take costs from what was measured on this machine; `translators` [exits] is what they cost in layers."""
+def measured_costs(
+    table: CostTable,
+    exits: tuple[int, ...],
+    layers: int,
+    translators: Sequence[float] = (),
+    shortlists: Sequence[float] = (),
+) -> Costs:
+    """Take costs from what was measured on this machine; `translators` and `shortlists` [exits] are in layers."""
     layer = table.joules(Work(layer_runs={(1, 1): 1}))
     rows = table.joules(Work(layer_runs={(1, MANY_ROWS): 1}))
     head = table.joules(Work(head_runs={1: 1}))
@@ -67,6 +76,7 @@ def measured_costs(table: CostTable, exits: tuple[int, ...], layers: int, transl
         layer=layer,
         head=head,
         translators=tuple(share * layer for share in translators),
+        shortlists=tuple(share * layer for share in shortlists),
         decision=DECISION_LAYERS * layer,
         row_cost=(rows - layer) / ((MANY_ROWS - 1) * layer) if layer else ROW_COST,
         unit=f"joules ({table.source})",

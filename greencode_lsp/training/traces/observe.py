@@ -34,7 +34,8 @@ def observe(runner: Runner, ids: Sequence[int] | NDArray[Any], exits: Sequence[i
     hidden = runner.embed(tokens[:-1], 0)
     states = []
     for low, high in pairwise((0, *exits, runner.shape.layers)):
-        hidden = runner.run_layers(range(low, high), hidden, 0, runner.new_cache(high - low))
+        if low < high:
+            hidden = runner.run_layers(range(low, high), hidden, 0, runner.new_cache(high - low))
         if not bool(torch.isfinite(hidden).all()):
             raise NumericalError(f"a hidden state after layer {high} is NaN or infinite")
         states.append(hidden[skipped:])

@@ -35,7 +35,7 @@ def record_traces(
 
     Raises `TrainingError` in one line for a full disk, a folder of other traces, or states beyond float16.
     """
-    readers = [*(runner.reader(heads.get(depth)) for depth in facts.exits), runner.reader()]
+    readers = [runner.reader(head) for head in (*map(heads.get, facts.exits), None)]
     writer = TraceWriter(folder, facts)
     for index in range(writer.cursor, len(windows)):
         report(f"recording {facts.split}", index, len(windows))
@@ -66,12 +66,7 @@ def trace_rows(window: Window, observed: Observed, readers: Sequence[Reader]) ->
 
 def likeliest(reader: Reader, hidden: Tensor) -> tuple[Tensor, Tensor]:
     """Return the likeliest token [rows] and its probability [rows] behind hidden states [rows, hidden]."""
-    tokens, probabilities = [], []
-    for chunk in torch.split(hidden, READ_ROWS):
-        logits = reader.logits(chunk).float()
-        best, token = logits.max(dim=-1)
-        tokens.append(token)
-        probabilities.append((best - logits.logsumexp(dim=-1)).exp())
+    tokens, probabilities = zip(*(reader.likeliest(chunk) for chunk in torch.split(hidden, READ_ROWS)), strict=True)
     return torch.cat(tokens), torch.cat(probabilities)
 
 

@@ -4,6 +4,7 @@
 #include <immintrin.h>
 #include <math.h>
 
+#include "linear.h"
 #include "types.h"
 
 typedef struct {
@@ -43,4 +44,22 @@ static Candidate best_of_block(__m512 sums, int64_t block, int64_t vocabulary) {
     float largest = _mm512_mask_reduce_max_ps(valid, sums);
     __mmask16 equal = _mm512_mask_cmp_ps_mask(valid, sums, _mm512_set1_ps(largest), _CMP_EQ_OQ);
     return equal ? (Candidate){largest, block * BLOCK + __builtin_ctz(equal)} : NONE;
+}
+
+// Sum of exp(logit - largest) over 16 neighbouring outputs.
+static inline float sum_of_block(__m512 logits, int64_t block, int64_t vocabulary, float largest) {
+    int64_t left = vocabulary - block * BLOCK;
+    __mmask16 valid = left >= BLOCK ? 0xffff : (__mmask16)((1u << left) - 1);
+    return _mm512_mask_reduce_add_ps(valid, exponential(_mm512_sub_ps(logits, _mm512_set1_ps(largest))));
+}
+
+#define NEGLIGIBLE 20.0f  // a logit so far below the largest is left out of a sum: e^-20
+
+// The probability of the largest logit of all, from what is known of every block.
+static float largest_share(const float *largest, const float *sums, int64_t blocks) {
+    float top = -INFINITY, total = 0;
+    for (int64_t i = 0; i < blocks; i++) top = largest[i] > top ? largest[i] : top;
+    for (int64_t i = 0; i < blocks; i++)
+        if (largest[i] > top - NEGLIGIBLE) total += sums[i] * expf(largest[i] - top);
+    return 1 / total;
 }

@@ -124,7 +124,7 @@ typedef struct {  // how an exit's hidden states are read
     const Shape *shape;
     const Mlp *translator;  // or null
     Norm norm;
-    const Linear *head;
+    const Linear *head;    // all of it, or the part that reads a shortlist
     const Linear *screen;  // a coarser copy of the head, or the head itself
     int64_t vocabulary, candidates;
 } Reader;
@@ -135,7 +135,9 @@ typedef struct {
     int64_t rows;
     float *logits;               // [rows, outputs]
     int64_t *ids;                // [rows]
-    float *inner, *largest;      // [rows, width], [rows, blocks]
+    float *probabilities;        // [rows]
+    float *inner;                // [rows, width]
+    float *largest, *sums;       // [rows, blocks] each: a block's largest logit, and the sum of its exponentials to it
     Candidate *chosen, *exact;  // [rows, candidates]
     Rounded x;
     Step *steps;
@@ -147,6 +149,7 @@ static int64_t lay_out_reading(Reading *work, uint8_t *workspace) {
     uint8_t *end = workspace;
     work->inner = take(&end, rows * width * sizeof(float));
     work->largest = take(&end, rows * (reader->head->outputs / BLOCK) * sizeof(float));
+    work->sums = take(&end, rows * (reader->head->outputs / BLOCK) * sizeof(float));
     work->chosen = take(&end, rows * reader->candidates * sizeof(Candidate));
     work->exact = take(&end, rows * reader->candidates * sizeof(Candidate));
     work->x = take_rounded(&end, rows, larger(reader->shape->hidden, width));
@@ -179,8 +182,11 @@ static void choose_tokens(Member *me, void *job) {
                 __m512 sums[ROW_TILE];
                 int64_t count = tile(w->rows, row);
                 multiply_tile(reader->screen, block, w->x, row, count, sums);
-                for (int64_t r = 0; r < count; r++)
-                    w->largest[(row + r) * blocks + block] = best_of_block(sums[r], block, reader->vocabulary).value;
+                for (int64_t r = 0; r < count; r++) {
+                    const int64_t place = (row + r) * blocks + block;
+                    w->largest[place] = best_of_block(sums[r], block, reader->vocabulary).value;
+                    w->sums[place] = sum_of_block(sums[r], block, reader->vocabulary, w->largest[place]);
+                }
             }
     while (next_share(me, w->rows, w->rows, &from, &to))
         choose_best(w->largest + from * blocks, blocks, w->chosen + from * candidates, candidates);
@@ -198,6 +204,7 @@ static void choose_tokens(Member *me, void *job) {
         for (int64_t i = 0; i < candidates; i++)
             if (better(w->exact[from * candidates + i], winner)) winner = w->exact[from * candidates + i];
         w->ids[from] = winner.index == NONE.index ? -1 : winner.index;
+        w->probabilities[from] = largest_share(w->largest + from * blocks, w->sums + from * blocks, blocks);
     }
 }
 
@@ -208,10 +215,12 @@ int64_t reader_bytes(const Reader *reader, int64_t rows) {
 }
 
 // Reads hidden [rows, hidden], which a translator changes in place: all logits [rows, outputs], or where those are
-// null the most likely tokens' ids [rows], -1 where no logit is a number.
-void run_reader(const Reader *reader, float *hidden, int64_t rows, float *logits, int64_t *ids, uint8_t *workspace,
-                int64_t threads) {
-    Reading work = {.reader = reader, .hidden = hidden, .rows = rows, .logits = logits, .ids = ids};
+// null the most likely tokens' ids [rows], -1 where no logit is a number, and their probabilities [rows] as the screen
+// has them.
+void run_reader(const Reader *reader, float *hidden, int64_t rows, float *logits, int64_t *ids, float *probabilities,
+                uint8_t *workspace, int64_t threads) {
+    Reading work = {.reader = reader, .hidden = hidden, .rows = rows,
+                    .logits = logits, .ids = ids, .probabilities = probabilities};
     lay_out_reading(&work, workspace);
     run_together(logits ? read_logits : choose_tokens, &work, work.steps, 2 * STEPS_OF_READING, threads);
 }
