@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from greencode_lsp.engine import Backbone, load_backbone, load_runner
+from greencode_lsp.engine import load_backbone, load_runner
 from greencode_lsp.engine.architecture import Architecture
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, exits_metadata, exits_tensors
 from greencode_lsp.engine.runner import multiplies_bfloat16
@@ -73,7 +73,7 @@ def train_frozen(job: Job, report: Report) -> dict[str, Any]:
     untrained = task.score(task.module)
     standing = train(task, recipe, job.out, accelerator, report)
     heads = task.heads.as_heads()
-    return write_results(job, backbone, heads, standing, untrained, task.score(task.module))
+    return write_results(job, backbone.shape, heads, standing, untrained, task.score(task.module))
 
 
 def choice_facts(recipe: Recipe) -> dict[str, Any]:
@@ -88,17 +88,17 @@ def dense_type(device: str) -> torch.dtype:
 
 def write_results(
     job: Job,
-    backbone: Backbone,
+    shape: Architecture,
     heads: Mapping[int, ExitHead],
     standing: Standing,
     before: dict[str, float],
     after: dict[str, float],
 ) -> dict[str, Any]:
     """Write the heads and the figures of a finished training; return the figures."""
-    shape = backbone.shape
     if job.recipe.shortlist:
         ids = frequent_tokens(open_corpus(job.corpus, job.material), shape.vocabulary_size, job.recipe.shortlist)
-        heads = with_shortlist(heads, ids, backbone.weights.final_norm, shape.layers)
+        final_norm = load_backbone(job.material.folder).weights.final_norm  # in its own precision, not training's
+        heads = with_shortlist(heads, ids, final_norm, shape.layers)
     with disk_errors(job.out):
         write_heads(job.out / EXITS_FILE, heads, shape, job.material.identity)
         result = {

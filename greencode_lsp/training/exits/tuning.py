@@ -45,7 +45,7 @@ def train_tuned(job: Job, report: Report) -> dict[str, Any]:
         halved = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in adapters.items()}
         with disk_errors(job.out):
             replace_file(job.out / ADAPTERS_FILE, save(halved, adapters_metadata(backbone.shape, material.identity)))
-    return write_results(job, backbone, task.model.heads.as_heads(), standing, before, task.score(task.module))
+    return write_results(job, backbone.shape, task.model.heads.as_heads(), standing, before, task.score(task.module))
 
 
 @torch.no_grad()
