@@ -16,6 +16,7 @@ from greencode_lsp.errors import UserError
 from greencode_lsp.policy.bundle import POLICY_FILE
 
 if TYPE_CHECKING:
+    from greencode_lsp.policy import Calibration
     from greencode_lsp.training.policy.table import Row
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -112,7 +113,7 @@ def policy_table(
         costs = costs_for(recorded, model, head_layers, device, report)
         report("comparing", 0, 1)
         policies = {name_of(path): read_policy(path) for path in policy}
-        rows = compare(recorded, policies, costs)
+        rows = compare(recorded, policies, costs, calibrations=calibrations_beside(policy))
     found = {"rows": [row.as_dict() for row in rows], "tokens": len(recorded), "cost": costs.unit, **asdict(costs)}
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +127,20 @@ def policy_table(
         f"{len(recorded):,} tokens of {projects} projects; ± from 95 % intervals, by bootstrap over projects; "
         f"cost in {costs.unit}"
     )
+
+
+def calibrations_beside(policies: Sequence[Path]) -> dict[str, Calibration]:
+    """Return the calibration that lies beside each policy and is of it, by the policy's name."""
+    from greencode_lsp.policy.bundle import file_sha256
+    from greencode_lsp.policy.calibration import CALIBRATION_FILE, read_calibration
+
+    found = {
+        name_of(path): read_calibration(path.parent / CALIBRATION_FILE)
+        for path in policies
+        if (path.parent / CALIBRATION_FILE).is_file()
+    }
+    own = {name_of(path): file_sha256(path) for path in policies}
+    return {name: calibration for name, calibration in found.items() if calibration.policy_sha256 == own[name]}
 
 
 def name_of(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from greencode_lsp.policy import Calibration
 from greencode_lsp.policy.learned import PolicyFile
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.policy import controls
@@ -54,10 +55,15 @@ class _Table:
 
 
 def policy_table(
-    traces: TraceSet, policies: Mapping[str, PolicyFile], costs: Costs, targets: Sequence[float] = TARGETS
+    traces: TraceSet,
+    policies: Mapping[str, PolicyFile],
+    costs: Costs,
+    targets: Sequence[float] = TARGETS,
+    calibrations: Mapping[str, Calibration] | None = None,
 ) -> list[Row]:
     """Compare policies, none of them giving up, with every control. The first policy is the one that others are behind.
 
+    `calibrations` of some of them, by name, add a row for each bound: what its threshold does here, giving up included.
     Raises `TrainingError` where a policy is for other exits.
     """
     for name, policy in policies.items():
@@ -65,13 +71,19 @@ def policy_table(
             raise TrainingError(
                 f"policy {name} is for exits {list(policy.exits)}, the traces have {list(traces.exits)}"
             )
-    scores = {name: score(policy, traces)[0] for name, policy in policies.items()}
+    both = {name: score(policy, traces) for name, policy in policies.items()}
+    scores = {name: exit_scores for name, (exit_scores, _) in both.items()}
     sure = traces.probability[:, :-1].astype(float)
     table = _Table(traces, costs)
     table.add("full depth", None, None, tally(traces, controls.fixed_choice(traces, len(traces.exits)), costs))
     for index, exit_depth in enumerate(traces.exits):
         table.add(f"fixed exit {exit_depth}", None, None, tally(traces, controls.fixed_choice(traces, index), costs))
     table.add("oracle", None, None, tally(traces, controls.oracle_choice(traces), costs))
+    for name, calibration in (calibrations or {}).items():
+        for bound in calibration.bounds:
+            if bound.threshold is not None:
+                choice = decide(*both[name], bound.threshold, policies[name].stop_threshold)
+                table.add(f"{name}, {bound.loss:.1%} allowed", None, bound.threshold, tally(traces, choice, costs))
     shallowest = traces.exits[0]
     for depth in (share * traces.layers for share in targets if share * traces.layers > shallowest):
         table.first = None

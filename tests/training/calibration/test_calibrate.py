@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
+from greencode_lsp.policy.learned import read_policy
 from greencode_lsp.training.calibration.calibrate import Calibrated, calibrate
 from greencode_lsp.training.calibration.drafting import drafting_speed, drafting_threshold
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.policy.costs import Costs
 from greencode_lsp.training.policy.export import write_policy
 from greencode_lsp.training.policy.fitting import FitOptions
+from greencode_lsp.training.policy.table import policy_table
 from greencode_lsp.training.policy.train import TrainOptions, train
 from greencode_lsp.training.progress import silent
 from tests.training.policy.toy import COSTS, EXITS, LAYERS, toy_traces
@@ -55,6 +57,19 @@ def test_the_trade_off_names_every_control(calibrated: Calibrated) -> None:
     kept = {row.name: row.figures.accuracy_kept for row in at_depth}
     assert kept["supervised"] > kept["random"] + 0.1
     assert kept["supervised"] > kept["fixed"] + 0.1
+
+
+def test_a_policy_table_says_what_every_bound_does_elsewhere(calibrated: Calibrated, policy_path: Path) -> None:
+    """The same rows as calibration has, so the same figures, but of all tokens and not the means over projects."""
+    traces = toy_traces(rows=20_000, packages=30, seed=8)
+    calibration = calibrated.calibration
+    rows = policy_table(traces, {"toy": read_policy(policy_path)}, COSTS, (), {"toy": calibration})
+    found = [row for row in rows if row.name.startswith("toy, ")]
+    assert [row.name for row in found] == [f"toy, {share} allowed" for share in ("0.5%", "1.0%", "2.0%", "5.0%")]
+    for row, bound in zip(found, calibration.bounds, strict=True):
+        assert row.threshold == bound.threshold
+        assert (row.figures.mean_depth, row.figures.saved) == pytest.approx((bound.mean_depth, bound.saved))
+        assert 1 - row.figures.accuracy_kept == pytest.approx(bound.expected_loss, abs=2e-3)
 
 
 def test_a_policy_for_other_exits_is_refused_in_one_line(policy_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The whole way, small: a model from nothing, its exits, traces, policy, calibration, and completions with them."""
 
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,8 @@ from tests.training.pipeline.code_models import (
     write_model,
     write_tokenizer,
 )
+
+FAMILIES = ("llama", "opt")
 
 RECIPE = f"""
 description = "some seconds"
@@ -73,19 +77,31 @@ def run(*arguments: object) -> dict:
     return json.loads(result.stdout)
 
 
-@pytest.fixture(scope="module", params=["llama", "opt"])
-def made(request, tmp_path_factory) -> Made:
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
+    """Train both families at once, each in a process of its own: models this small use one core."""
+    roots = {family: tmp_path_factory.mktemp(family) for family in FAMILIES}
+    with ProcessPoolExecutor(len(roots), multiprocessing.get_context("spawn")) as pool:
+        return dict(zip(roots, pool.map(train_everything, roots, roots.values()), strict=True))
+
+
+@pytest.fixture(params=FAMILIES)
+def made(request: pytest.FixtureRequest, everything: dict[str, Made]) -> Made:
+    return everything[request.param]
+
+
+def train_everything(family: str, root: Path) -> Made:
     """Train everything by the commands that a person would run."""
-    root = tmp_path_factory.mktemp(request.param)
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GREENCODE_CACHE", str(root / "cache"))
         modules = library_modules()
         tokenizer = write_tokenizer(root / "model", [text for texts in modules.values() for text in texts[:1]])
         corpus = write_corpus(root / "corpus", tokenizer, modules)
-        write_model(root / "model", request.param, corpus, steps=500)
+        write_model(root / "model", family, corpus, steps=500)
         bundle = root / "bundle"
         bundle.mkdir()
-        described = BUNDLE.format(family=request.param, layers=LAYERS, exits=list(EXITS), model=root / "model")
+        described = BUNDLE.format(family=family, layers=LAYERS, exits=list(EXITS), model=root / "model")
         (bundle / "bundle.toml").write_text(described)
         (root / "recipe.toml").write_text(RECIPE)
         about = ("--model", bundle, "--device", "cpu")
