@@ -74,7 +74,7 @@ def test_energy_shows_what_completions_took(default_bundle_folder: Path, tmp_pat
 def test_models_are_listed_pulled_and_verified(default_bundle_folder: Path, tmp_path: Path) -> None:
     (bundle,) = json_of(greencode("models", "list", "--json", data=tmp_path))
     assert bundle["name"] == "smollm2-135m"
-    assert bundle["exits"] == [12, 18, 22, 24, 26, 28]
+    assert bundle["exits"] == [12, 18, 22, 24, 26, 28, 30]
     assert bundle["cached"]
     assert "is ready in" in greencode("models", "pull", "smollm2-135m", data=tmp_path).stdout
     assert "complete and unchanged" in greencode("models", "verify", "smollm2-135m", data=tmp_path).stdout
