@@ -76,7 +76,8 @@ def test_all_engines_decode_the_same_text_of_the_same_length(completer, default_
     (prompt,) = prompt_ids(completer.tokenizer, 40)
     gauge = Gauge(EstimateMeter())
     peers = [
-        make_peer(name, default_bundle_folder, "cpu", completer.exits, gauge, prompt, 6) for name in ("hf", "layerskip")
+        make_peer(name, default_bundle_folder, "cpu", completer.model.early_exits, gauge, prompt, 6)
+        for name in ("hf", "layerskip")
     ]
     profiles = [resolve_profile(name, completer.policy) for name in ("full", "exact")]
     rows = compare([*(OwnEngine(completer.model, each, gauge) for each in profiles), *peers], [prompt], 6, rounds=1)
