@@ -129,7 +129,7 @@ def legend(completer: Completer) -> Text:
     for depth in sorted({*completer.exits, layers}):
         text.append(f" {depth} ", style=f"bold {depth_colour(depth, layers)}")
     text.append(f" of {layers}, ")
-    return text.append("copied", style="underline").append(" from the text before and confirmed by all layers")
+    return text.append("copied", style="underline").append(" from the text before and confirmed there")
 
 
 def costs(suggestion: Suggestion, completer: Completer) -> str:

@@ -44,7 +44,7 @@ class CompletionRequest:
 class SuggestedToken:
     """The part of a suggestion that came from one token, and the depth at which that was read.
 
-    With `copied`, it was guessed from the text before the cursor and confirmed at full depth.
+    With `copied`, it was guessed from the text before the cursor, and the layer it was read at said yes.
     """
 
     text: str
@@ -67,7 +67,7 @@ class Suggestion:
 
     `origin` is the id of the suggestion that was computed: another one where this is the rest of it from the cache.
     The text is empty where nothing is worth showing. `generated_tokens` also counts those that were cut off again, and
-    `copied_tokens` those of them that were guessed from the text before the cursor and confirmed at full depth.
+    `copied_tokens` those of them that were guessed from the text before the cursor and confirmed.
     Of the prompt, `prompt_tokens` were computed and `reused_tokens` were still in the session; both 0 when cached.
     """
 

@@ -1,11 +1,12 @@
 """Greedy decoding with exits: as the policy says, or with exits as drafts that the deep layers verify.
 
-Beside exits, the text itself can draft (`lookup`); those drafts are always verified at full depth.
+Beside exits, the text itself can draft (`lookup`): several tokens then go through the layers together, and each is
+read where the policy would read it.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -25,7 +26,8 @@ class Request:
     `allowed` sees the same and names the only ids that may come next, or None where any may.
     `cancelled` is asked between segments and between chunks of a long prompt.
     With `verify`, exits only draft: the text is what full depth would have said.
-    With `lookup`, what stood behind the same tokens before drafts too; such a draft is always verified at full depth.
+    With `lookup`, what stood behind the same tokens before drafts too. Such a draft is kept where the policy's exit, or
+    with `verify` full depth, says the same.
     """
 
     prompt: Sequence[int]
@@ -105,17 +107,44 @@ class _Decoding:
         return self.lookup.drafts(min(self.request.max_tokens - len(self.tokens) - 1, room))
 
     def _copying_step(self, copied: list[int]) -> Finish | None:
-        """Run guesses and the token before them through all layers together, and keep those that are right."""
-        self.drafts = [Token(id, self.model.layers, copied=True) for id in copied]
+        """Run guesses behind the last sure token together, and keep those that are right.
+
+        Row by row the policy says where to read, as if no other row were there, but never above the row before it.
+        """
+        policy = NeverExit() if self.request.verify else self.request.policy
+        rows, sure = len(copied) + 1, len(self.session.tokens)
         self.session.feed(copied)
+        known, finish, right = 0, None, True  # rows behind which the token is known
         for segment in range(len(self.model.segments)):
-            hidden = self._run(segment)
+            hidden = self._run(segment)[-rows:]
+            leaving, verdict = self._leaving(policy, segment, hidden[known:])
+            for token in self._choices(segment, hidden[known : known + leaving]):
+                right = known < len(copied) and token.id == copied[known]
+                finish = self._accept(replace(token, copied=right))
+                known += 1
+                if finish is not None or not right:
+                    break
+            if right and finish is None and verdict is Verdict.STOP:
+                finish = Finish.GAVE_UP
+            if finish is not None or not right:
+                break
         self.prefilled_at = self.prefilled_at or time.perf_counter()
-        before = len(self.tokens)
-        finish = self._verify(hidden[-len(copied) - 1 :])
         assert self.lookup is not None, "it made the guesses"
-        self.lookup.judged(sum(token.copied for token in self.tokens[before:]))
-        return finish
+        self.lookup.judged(known - (not right), self.model.price(segment))
+        if finish is not None:
+            return finish
+        self.session.rewind(sure + known - 1)
+        return self._feed(self.tokens[-1])
+
+    def _leaving(self, policy: Policy, segment: int, hidden: Tensor) -> tuple[int, Verdict]:
+        """Return how many of the first rows, hidden [rows, hidden], leave here, and what becomes of the next."""
+        if segment == self.model.last:
+            return len(hidden), Verdict.EXIT
+        for row in range(len(hidden)):
+            verdict = policy.decide(self._reading(segment, hidden[row : row + 1]))
+            if verdict is not Verdict.EXIT:
+                return row, verdict
+        return len(hidden), Verdict.EXIT
 
     def _verified_step(self) -> Finish | None:
         """Decode one draft; once there are enough of them, or the policy goes to full depth, verify them all."""
@@ -150,18 +179,15 @@ class _Decoding:
         """
         drafts, self.drafts = self.drafts, []
         sure = len(self.session.tokens) - (len(hidden) - 1)  # tokens fed before the first draft
-        agreed, index, right, finish = 0, 0, True, None
-        token, choices = Token(0, 0), self._choices(hidden)
-        for index in range(len(hidden)):
-            token = Token(next(choices), self.model.layers)
+        agreed, finish = 0, None
+        for index, token in enumerate(self._choices(self.model.last, hidden)):
             right = index < len(drafts) and drafts[index].id == token.id
             if right:
                 agreed, token = agreed + 1, drafts[index]
             finish = self._accept(token)
             if finish is not None or not right:
                 break
-        judged = [draft for draft in drafts[: index + 1] if not draft.copied]
-        self.session.drafting.verified([draft.exit_layer for draft in judged], min(agreed, len(judged)))
+        self.session.drafting.verified([draft.exit_layer for draft in drafts[: index + 1]], agreed)
         if finish is not None:
             return finish
         if not right:
@@ -225,19 +251,19 @@ class _Decoding:
         shortlisted = self.model.shortlist_layers(segment) > 0
         return Token(self._likeliest(segment, hidden)[0], reading.exit_layer, shortlisted=shortlisted)
 
-    def _choices(self, hidden: Tensor) -> Iterator[int]:
-        """Yield what full depth says behind each row of final states, as long as the tokens before it stand."""
-        last = self.model.last
+    def _choices(self, segment: int, hidden: Tensor) -> Iterator[Token]:
+        """Yield what stands behind each of these rows that leave a segment, as long as the tokens before it stand."""
+        depth, shortlisted = self.model.depth(segment), self.model.shortlist_layers(segment) > 0
         free: list[int] | None = None
         for index in range(len(hidden)):
             allowed = self._allowed(self.tokens)
             if allowed is not None:
-                yield best_of(allowed, self._logits(last, hidden[index : index + 1]))
+                yield Token(best_of(allowed, self._logits(segment, hidden[index : index + 1])), depth)
                 continue
             if free is None:
-                self._note_reading(last, len(hidden) - index)
-                free = self.model.most_likely(last, hidden[index:]).tolist()
-            yield free[index - len(hidden)]
+                self._note_reading(segment, len(hidden) - index)
+                free = self.model.most_likely(segment, hidden[index:]).tolist()
+            yield Token(free[index - len(hidden)], depth, shortlisted=shortlisted)
 
     def _allowed(self, before: Sequence[Token]) -> Tensor | None:
         return self.request.allowed([token.id for token in before])

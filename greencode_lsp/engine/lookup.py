@@ -1,7 +1,7 @@
 """Drafts that cost no layer: what followed the last tokens where they stood in the text before.
 
 Source code repeats itself, and a model that sees a text twice says it again. So the tokens behind the longest earlier
-match are guesses at what comes next, and full depth checks several of them in one run that streams the weights once.
+match are guesses at what comes next, and several of them are checked in one run that streams the weights once.
 The idea: A. Saxena 2023, "Prompt Lookup Decoding" (github.com/apoorvumang/prompt-lookup-decoding); transformers has it
 as `prompt_lookup_num_tokens`. Here a longer match is preferred to a later one, and how often guesses behind matches of
 each length were right decides whether more are made.
@@ -14,7 +14,7 @@ DRAFTS = 3
 """Tokens guessed at once: with the last sure one they are four rows, 1.3 times the price of one; eight are twice it."""
 
 RUN_PRICE = 1.4
-"""What such a run costs, in tokens at full depth: four rows take 1.25 to 1.4 times one row's energy."""
+"""What such a run costs, in tokens read where it ends: four rows take 1.25 to 1.4 times one row's energy."""
 
 LONGEST_MATCH = 8
 
@@ -34,28 +34,29 @@ class LookupRecord:
 
     def __init__(self) -> None:
         self._right = list(EXPECTED)
-        self._price = 1.0
+        self._token_price, self._run_price = 1.0, RUN_PRICE
 
     @property
     def worth(self) -> float:
         """Right guesses per run below which guessing costs more than it brings.
 
-        Each spares a token, and so does the one behind the last right guess. Where exits make tokens cheap, a run
-        through all layers must bring more of them.
+        Each spares a token, and so does the one behind the last right guess. Where exits make tokens cheaper than
+        runs, for every row of a run goes as deep as the deepest, a run must bring more of them.
         """
-        return RUN_PRICE / self._price - 1
+        return self._run_price / self._token_price - 1
 
     def paid(self, price: float) -> None:
         """Note what a token cost that was not guessed, as a share of one at full depth."""
-        self._price = MEMORY * self._price + (1 - MEMORY) * price
+        self._token_price = MEMORY * self._token_price + (1 - MEMORY) * price
 
     def pays(self, match: int) -> bool:
         """Say whether guessing behind a match of that many tokens is worth its cost."""
         return self._right[match - 1] > self.worth
 
-    def judged(self, match: int, right: int) -> None:
-        """Note how many guesses behind such a match were right."""
+    def judged(self, match: int, right: int, price: float) -> None:
+        """Note how many guesses behind such a match were right, and what a token costs where their run ended."""
         self._right[match - 1] = MEMORY * self._right[match - 1] + (1 - MEMORY) * right
+        self._run_price = MEMORY * self._run_price + (1 - MEMORY) * RUN_PRICE * price
 
     def passed(self, match: int) -> None:
         """Note a match that was not used: its mean slowly recovers, so that guessing is tried again."""
@@ -92,9 +93,9 @@ class PromptLookup:
             guesses.append(self._tokens[index] if beyond < 0 else guesses[beyond])
         return guesses
 
-    def judged(self, right: int) -> None:
-        """Note how many of the last guesses were right."""
-        self._record.judged(self._match, right)
+    def judged(self, right: int, price: float) -> None:
+        """Note how many of the last guesses were right, and what a token costs where their run ended."""
+        self._record.judged(self._match, right, price)
 
     def _longest_match(self) -> tuple[int, int]:
         """Return the earlier place of the last token with the longest match before it, and its length, at most 8."""

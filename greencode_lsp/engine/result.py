@@ -19,7 +19,7 @@ class Finish(Enum):
 class Token:
     """A generated token and the depth, in layers, at which it was read.
 
-    With `copied`, it was guessed from the text before it, and full depth only said yes. With `shortlisted`, it was
+    With `copied`, it was guessed from the text before it, and that layer only said yes. With `shortlisted`, it was
     chosen among an exit's shortlist and not among the whole vocabulary.
     """
 

@@ -39,8 +39,7 @@ class Session:
     def __init__(self, model: EarlyExitModel) -> None:
         self.model = model
         self.tokens: list[int] = []
-        self.drafting = Drafting(model)
-        self.lookup_record = LookupRecord()
+        self.forget_drafts()
         nothing = model.backbone.embed([], 0)
         self.segments = [SegmentState(model.backbone.new_cache(len(layers)), nothing) for layers in model.segments]
 
@@ -48,6 +47,10 @@ class Session:
     def byte_count(self) -> int:
         """Bytes of K/V and waiting rows held."""
         return sum(segment.cache.byte_count + segment.queue.nbytes for segment in self.segments)
+
+    def forget_drafts(self) -> None:
+        """Forget how often drafts were right."""
+        self.drafting, self.lookup_record = Drafting(self.model), LookupRecord()
 
     def rewind(self, length: int) -> None:
         """Keep only the first `length` tokens and what was computed of them. Copies nothing."""

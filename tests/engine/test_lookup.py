@@ -1,11 +1,11 @@
-"""Drafts from the text itself: what is guessed, when, and that the text stays what full depth says."""
+"""Drafts from the text itself: what is guessed, when, and that the text stays what it would be without them."""
 
 import pytest
 import torch
 
 from greencode_lsp.engine import Finish, Request, Session, generate
 from greencode_lsp.engine.lookup import DRAFTS, EXPECTED, LONGEST_MATCH, LookupRecord, PromptLookup
-from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit
+from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit, Reading, Verdict
 from tests.engine.conftest import VOCABULARY, Twins
 
 
@@ -41,7 +41,7 @@ def test_guesses_that_are_always_wrong_are_given_up_and_tried_again_later():
     for _ in range(200):
         made.append(bool(lookup.drafts(DRAFTS)))
         if made[-1]:
-            lookup.judged(0)
+            lookup.judged(0, 1.0)
     assert made[0]
     assert 0 < sum(made[100:]) < 20
     assert False in made[:40]
@@ -50,7 +50,7 @@ def test_guesses_that_are_always_wrong_are_given_up_and_tried_again_later():
 def test_a_long_match_is_trusted_where_short_ones_disappointed():
     record = LookupRecord()
     for _ in range(200):
-        record.judged(1, 0)
+        record.judged(1, 0, 1.0)
     assert not record.pays(1)
     assert record.pays(LONGEST_MATCH)
     assert list(EXPECTED) == sorted(EXPECTED)
@@ -70,7 +70,7 @@ class Oracle(PromptLookup):
             (id + 1) % VOCABULARY if self.wrong and (done + index) % 3 == 2 else id for index, id in enumerate(ahead)
         ]
 
-    def judged(self, right: int) -> None:
+    def judged(self, right: int, price: float) -> None:
         """Learn nothing."""
 
 
@@ -130,13 +130,96 @@ def test_guesses_stop_where_the_context_ends(twins: Twins) -> None:
     assert len(prompt) + len(generation.tokens) == context + 1
 
 
-def test_where_exits_make_tokens_cheap_a_run_through_all_layers_must_bring_more():
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("wrong", [False, True], ids=["right", "some wrong"])
+@pytest.mark.parametrize("layer", [2, 5])
+def test_behind_an_exit_the_text_is_that_of_the_exit(
+    twins: Twins, prompt: list[int], layer: int, wrong: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = generate(Session(twins.model), Request(prompt, 44, FixedExit(layer)))
+    expected = [token.id for token in alone.tokens]
+    monkeypatch.setattr("greencode_lsp.engine.decoder.PromptLookup", Oracle)
+    monkeypatch.setattr(Oracle, "says", tuple(expected))
+    monkeypatch.setattr(Oracle, "given", len(prompt))
+    monkeypatch.setattr(Oracle, "wrong", wrong)
+    for tokens in (1, 2, 5, 40):
+        session = Session(twins.model)
+        generation = generate(session, Request(prompt, tokens, FixedExit(layer), lookup=True))
+        assert [token.id for token in generation.tokens] == expected[:tokens]
+        assert {token.exit_layer for token in generation.tokens} == {layer}
+        assert sum(token.copied for token in generation.tokens) >= (tokens - 1) // 2
+        assert all(segment.length == 0 for segment in session.segments[-1:])
+        again = generate(session, Request([*prompt, *expected[:tokens]], 1, NeverExit()))
+        assert [token.id for token in again.tokens] == twins.greedy([*prompt, *expected[:tokens]], 1)
+
+
+class ExitsBySign:
+    """Exits where the first number of the state is positive."""
+
+    def decide(self, reading: Reading) -> Verdict:
+        """Look at the state alone."""
+        return Verdict.EXIT if reading.hidden[0] > 0 else Verdict.CONTINUE
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_every_token_is_read_where_the_policy_would_leave(
+    twins: Twins, prompt: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greencode_lsp.engine.decoder.PromptLookup", Oracle)
+    monkeypatch.setattr(Oracle, "says", tuple(twins.greedy(prompt, 44)))
+    monkeypatch.setattr(Oracle, "given", len(prompt))
+    monkeypatch.setattr(Oracle, "wrong", False)
+    tokens = generate(Session(twins.model), Request(prompt, 40, ExitsBySign(), lookup=True)).tokens
+    forced = Session(twins.model)
+    forced.feed([*prompt, *(token.id for token in tokens[:-1])])
+    states = {twins.model.depth(segment): (segment, forced.run(segment)) for segment in range(4)}
+    assert len({token.exit_layer for token in tokens}) > 1
+    for place, token in enumerate(tokens, start=len(prompt) - 1):
+        segment, hidden = states[token.exit_layer]
+        assert token.exit_layer == twins.model.layers or hidden[place, 0] > 0
+        assert token.id == int(twins.model.read(segment, hidden[place : place + 1]).argmax())
+
+
+class GivesUpAt:
+    """Exits at once, and gives up at a state."""
+
+    def __init__(self, state: torch.Tensor) -> None:
+        self.state = state
+
+    def decide(self, reading: Reading) -> Verdict:
+        """Compare the states."""
+        return Verdict.STOP if torch.allclose(reading.hidden, self.state, atol=1e-3) else Verdict.EXIT
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_policy_may_give_up_behind_a_copied_token(
+    twins: Twins, prompt: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = generate(Session(twins.model), Request(prompt, 12, FixedExit(2)))
+    expected = [token.id for token in alone.tokens]
+    monkeypatch.setattr("greencode_lsp.engine.decoder.PromptLookup", Oracle)
+    monkeypatch.setattr(Oracle, "says", tuple(expected))
+    monkeypatch.setattr(Oracle, "given", len(prompt))
+    monkeypatch.setattr(Oracle, "wrong", False)
+    forced = Session(twins.model)
+    forced.feed([*prompt, *expected[:2]])
+    gives_up = GivesUpAt(forced.run(0)[-1])
+    generation = generate(Session(twins.model), Request(prompt, 12, gives_up, lookup=True))
+    assert generation.finish is Finish.GAVE_UP
+    assert [token.id for token in generation.tokens] == expected[:2]
+    assert all(token.copied for token in generation.tokens)
+
+
+def test_where_tokens_are_cheaper_than_runs_a_run_must_bring_more():
     record = LookupRecord()
     assert record.pays(1)
     for _ in range(200):
         record.paid(0.6)
     assert not record.pays(1)
     assert record.pays(LONGEST_MATCH)
+    for _ in range(200):
+        record.judged(2, 3, 0.6)  # runs end as early as tokens
+    assert record.pays(1)
     for _ in range(200):
         record.paid(1.0)
     assert record.pays(1)

@@ -45,7 +45,7 @@ export class DepthColours {
           range: newRange(document.positionAt(start), document.positionAt(end)),
           hoverMessage: markdown(
             copied
-              ? `copied from the text before, confirmed by all ${depths.layers} layers`
+              ? `copied from the text before, confirmed after layer ${exitLayer} of ${depths.layers}`
               : `read after layer ${exitLayer} of ${depths.layers}`,
             [],
           ),

@@ -2,7 +2,7 @@
 
 import { asFields, BadPayload, flag, numberOrNull } from "./payload";
 
-/** A copied token was guessed from the text before it, and all layers said yes. */
+/** A copied token was guessed from the text before it, and the layer it was read at said yes. */
 export interface TokenDepth {
   length: number;
   exitLayer: number;

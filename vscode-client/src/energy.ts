@@ -21,7 +21,7 @@ export interface Energy {
   joulesFull: number | null;
   source: string;
   tokens: number | null;
-  /** Tokens that were guessed from the text before them, and confirmed by all layers. */
+  /** Tokens that were guessed from the text before them, and confirmed. */
   copiedTokens: number | null;
   meanExitLayer: number | null;
   layers: number | null;

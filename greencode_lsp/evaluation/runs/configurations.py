@@ -108,7 +108,7 @@ class _Chooser:
         if profile.verify:
             detail = "exits draft, full depth verifies"
         if profile.lookup:
-            detail += "; the text before drafts, too, and full depth verifies that"
+            detail += "; the text before drafts, too"
         make_policy = self._ignore_seed(profile)
         decoder = EngineDecoder(self._forced, self._opened.tokenizer, make_policy, profile.verify, profile.lookup)
         self._chosen.configurations.append(Configuration(name, kind, detail, decoder))

@@ -53,6 +53,7 @@ class EngineDecoder:
             lookup=self._lookup,
             stop=stop_rule(example, self._tokenizer),
         )
+        prefill.session.forget_drafts()  # of the configuration before this one, whose text is nearly the same
         begun = self._prompts.gauge.read()
         generation = generate(prefill.session, request)
         span = self._prompts.gauge.between(begun, self._prompts.gauge.read())

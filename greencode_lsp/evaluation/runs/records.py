@@ -66,7 +66,7 @@ class Result:
     `text` ends where the example's rule ends it; `shown` is what the language server would make of it. `tokens` are its
     pieces with the depth each was read at, 0 where that is not known. `gold_text` is the text in the data set's tokens.
     `passed` says whether the program with the text in it passes its tests. `copied` counts the tokens that were guessed
-    from the text before them and confirmed at full depth.
+    from the text before them and confirmed.
     """
 
     example: str
