@@ -105,6 +105,7 @@ def keystrokes(
     model: Model = "smollm2-135m",
     profile: Annotated[str, typer.Option(help="full, exact, balanced, eco or auto.")] = "auto",
     max_tokens: Annotated[int, typer.Option(min=1, max=256, help="The longest suggestion, in tokens.")] = 48,
+    certainty: Annotated[float, typer.Option(min=0, max=90, help="The setting, in percent; 0 for whole lines.")] = 10.0,
     debounce: Annotated[
         list[str] | None, typer.Option(help="Milliseconds, or auto; may be repeated. 0, 120 and auto by default.")
     ] = None,
@@ -116,7 +117,7 @@ def keystrokes(
     from greencode_lsp.evaluation.benchmark.replay import ReplayOptions, replay
     from greencode_lsp.evaluation.benchmark.source_files import source_files
 
-    options = ReplayOptions(model, profile, speed, seed, max_tokens)
+    options = ReplayOptions(model, profile, speed, seed, max_tokens, certainty)
     chosen, debounces = source_files()[:files], [debounce_of(each) for each in debounce or DEBOUNCES]
     with progress_bar() as report:
         rows = [replay(chosen, options, each, report) for each in debounces]
@@ -130,6 +131,7 @@ def keystrokes(
             "speed": speed,
             "seed": seed,
             "max_tokens": max_tokens,
+            "certainty": certainty,
         }
         print_json({"rows": [asdict(row) for row in rows], **settings, "machine": asdict(machine)})
         return
@@ -144,6 +146,7 @@ def keystrokes(
         ("superseded", "superseded", "{}"),
         ("shown", "shown", "{}"),
         ("accepted", "accepted", "{}"),
+        ("characters accepted", "characters_accepted", "{}"),
         ("from the cache", "cached", "{}"),
         ("prompt tokens computed", "tokens_computed", "{}"),
         ("prompt tokens reused", "tokens_reused", "{}"),
@@ -155,7 +158,8 @@ def keystrokes(
         table.add_row(label, *(number(getattr(row, field), form) for row in rows))
     results.print(table)
     typed_in = ", ".join(file.name for file in chosen)
-    results.print(f"{model}, profile {profile}, {max_tokens} tokens: typed in {typed_in}, speed x {speed:g}.")
+    how = f"{model}, profile {profile}, {max_tokens} tokens, certainty {certainty:g} %"
+    results.print(f"{how}: typed in {typed_in}, speed x {speed:g}.")
     results.print(note(machine), markup=False)
 
 

@@ -35,6 +35,9 @@ def complete(
     model: Annotated[str, typer.Option(help="A bundle's name, or a folder with a model.")] = "smollm2-135m",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     multiline: Annotated[str, typer.Option(help="auto, always or never.")] = "auto",
+    certainty: Annotated[
+        float, typer.Option(min=0, max=90, help="End where all of it is right with less than so many percent.")
+    ] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Continue a file at one place and show what each token cost."""
@@ -45,7 +48,13 @@ def complete(
     text = read_source(file)
     offset = offset_of(text, at)
     request = CompletionRequest(
-        str(file), text[:offset], text[offset:], profile=profile, max_tokens=max_tokens, multiline=multiline
+        str(file),
+        text[:offset],
+        text[offset:],
+        profile=profile,
+        max_tokens=max_tokens,
+        multiline=multiline,
+        least_certain=certainty / 100,
     )
     with progress_bar() as report:
         completer = load_completer(LoadOptions(model, device), report)

@@ -74,11 +74,13 @@ class Completer:
     def recall(self, request: CompletionRequest) -> Suggestion | None:
         """Return what remains of a suggestion that was made here or has been typed into since; None if there is none.
 
-        Raises `ProfileError`.
+        One that was made to its end, however uncertain, serves any request. Raises `ProfileError`.
         """
         started = time.perf_counter()
         profile = resolve_profile(request.profile, self.policy, request.max_quality_loss)
-        known = self._cache.get(scope_of(request, profile), request.prefix, request.suffix)
+        scopes = [scope_of(each, profile) for each in (request, replace(request, least_certain=0.0))]
+        found = (self._cache.get(scope, request.prefix, request.suffix) for scope in scopes)
+        known = next((each for each in found if each is not None), None)
         if known is None:
             return None
         suggestion = self._from_cache(*known, started)
@@ -201,6 +203,7 @@ class Completer:
             policy=profile.make_policy(),
             verify=profile.verify,
             lookup=profile.lookup,
+            least_certain=request.least_certain,
             stop=lambda ids: self._ends(prompt, rules, ids),
             allowed=lambda ids: self._allowed(prompt, ids, avoid),
             cancelled=request.cancelled,
@@ -211,7 +214,7 @@ class Completer:
         except NumericalError:
             self.forget(request.document)
             raise
-        steps = len(generation.tokens) + (generation.finish is Finish.END_OF_TEXT)
+        steps = len(generation.tokens) + (generation.finish in (Finish.END_OF_TEXT, Finish.UNCERTAIN))
         full = full_depth(self.model.layers, generation.prompt_rows, steps)
         ran = Work(generation.work.layer_runs, generation.work.head_runs)
         return generation, self.attribution.end(ran, full)
@@ -261,8 +264,8 @@ class Completer:
 
 def scope_of(request: CompletionRequest, profile: Profile) -> str:
     """Name everything beside the text that a suggestion depends on."""
-    how = (request.document, profile.name, request.max_quality_loss, request.max_tokens, request.multiline)
-    return "\0".join(map(str, how))
+    what = (request.document, request.max_tokens, request.multiline, request.least_certain)
+    return "\0".join(map(str, (*what, profile.name, request.max_quality_loss)))
 
 
 def is_source_text(prefix: str, suffix: str) -> bool:

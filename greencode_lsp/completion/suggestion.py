@@ -26,7 +26,8 @@ class CompletionRequest:
     are all of its text before and behind the cursor. `other_files` are pieces of other files, the most telling last:
     as many as fit stand in front of the prompt. `multiline` is "auto", "always" or "never".
     `max_quality_loss` is the share of full depth's right tokens that the profile `balanced` may lose; None leaves that
-    to the bundle.
+    to the bundle. The suggestion ends before a token with which the probability of all of it falls below
+    `least_certain`.
     """
 
     document: str
@@ -37,6 +38,7 @@ class CompletionRequest:
     max_tokens: int = 48
     multiline: str = "auto"
     max_quality_loss: float | None = None
+    least_certain: float = 0.0
     cancelled: Callable[[], bool] = lambda: False
 
 

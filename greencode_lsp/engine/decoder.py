@@ -22,6 +22,7 @@ from greencode_lsp.policy import NeverExit, Policy, Reading, Verdict
 class Request:
     """What to decode.
 
+    The text ends before a token with which the probability of all of it falls below `least_certain`.
     `stop` sees all token ids generated so far and says whether the text ends with the last of them.
     `allowed` sees the same and names the only ids that may come next, or None where any may.
     `cancelled` is asked between segments and between chunks of a long prompt.
@@ -35,6 +36,7 @@ class Request:
     policy: Policy = field(default_factory=NeverExit)
     verify: bool = False
     lookup: bool = False
+    least_certain: float = 0.0
     stop: Callable[[Sequence[int]], bool] = lambda ids: False
     allowed: Callable[[Sequence[int]], Tensor | None] = lambda ids: None
     cancelled: Callable[[], bool] = lambda: False
@@ -60,6 +62,7 @@ class _Decoding:
         self.tokens: list[Token] = []
         self.drafts: list[Token] = []
         self.draft_limit = 0
+        self.certainty = 1.0
         self.read: tuple[int, float] | None = None  # what the exit where the last row stands says, once it was asked
         self.lookup = PromptLookup(session.lookup_record, request.prompt) if request.lookup else None
         self.work = Work()
@@ -183,7 +186,7 @@ class _Decoding:
         for index, token in enumerate(self._choices(self.model.last, hidden)):
             right = index < len(drafts) and drafts[index].id == token.id
             if right:
-                agreed, token = agreed + 1, drafts[index]
+                agreed, token = agreed + 1, replace(drafts[index], probability=token.probability)
             finish = self._accept(token)
             if finish is not None or not right:
                 break
@@ -247,23 +250,27 @@ class _Decoding:
         """Choose the token behind the exit where a row, hidden [1, hidden], stopped."""
         allowed, segment = self._allowed(before), reading.exit_index
         if allowed is not None:
-            return Token(best_of(allowed, self._logits(segment, hidden)), reading.exit_layer)
-        shortlisted = self.model.shortlist_layers(segment) > 0
-        return Token(self._likeliest(segment, hidden)[0], reading.exit_layer, shortlisted=shortlisted)
+            id, probability = best_of(allowed, self._logits(segment, hidden))
+            return Token(id, reading.exit_layer, probability)
+        id, probability = self._likeliest(segment, hidden)
+        return Token(id, reading.exit_layer, probability, shortlisted=self.model.shortlist_layers(segment) > 0)
 
     def _choices(self, segment: int, hidden: Tensor) -> Iterator[Token]:
         """Yield what stands behind each of these rows that leave a segment, as long as the tokens before it stand."""
         depth, shortlisted = self.model.depth(segment), self.model.shortlist_layers(segment) > 0
-        free: list[int] | None = None
+        free: list[tuple[int, float]] | None = None
         for index in range(len(hidden)):
             allowed = self._allowed(self.tokens)
             if allowed is not None:
-                yield Token(best_of(allowed, self._logits(segment, hidden[index : index + 1])), depth)
+                id, probability = best_of(allowed, self._logits(segment, hidden[index : index + 1]))
+                yield Token(id, depth, probability)
                 continue
             if free is None:
                 self._note_reading(segment, len(hidden) - index)
-                free = self.model.most_likely(segment, hidden[index:]).tolist()
-            yield Token(free[index - len(hidden)], depth, shortlisted=shortlisted)
+                ids, probabilities = self.model.likeliest(segment, hidden[index:])
+                free = list(zip(ids.tolist(), probabilities.tolist(), strict=True))
+            id, probability = free[index - len(hidden)]
+            yield Token(id, depth, probability, shortlisted=shortlisted)
 
     def _allowed(self, before: Sequence[Token]) -> Tensor | None:
         return self.request.allowed([token.id for token in before])
@@ -273,6 +280,9 @@ class _Decoding:
         self.first_token_at = self.first_token_at or time.perf_counter()
         if token.id in self.model.backbone.shape.end_of_text:
             return Finish.END_OF_TEXT
+        self.certainty *= token.probability
+        if self.certainty < self.request.least_certain:
+            return Finish.UNCERTAIN
         self.tokens.append(token)
         if self.lookup is not None:
             self.lookup.add(token.id)
@@ -293,9 +303,10 @@ class _Decoding:
         return None
 
 
-def best_of(allowed: Tensor, logits: Tensor) -> int:
-    """Return the most likely of the allowed ids, given logits [vocabulary]."""
-    return int(allowed[logits[allowed].argmax()])
+def best_of(allowed: Tensor, logits: Tensor) -> tuple[int, float]:
+    """Return the most likely of the allowed ids, given logits [vocabulary], and its probability among them."""
+    probability, index = logits[allowed].float().softmax(dim=0).max(dim=0)
+    return int(allowed[index]), float(probability)
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

@@ -9,6 +9,7 @@ class Finish(Enum):
     """Why decoding ended."""
 
     STOP_RULE = "stop rule"
+    UNCERTAIN = "uncertain"
     END_OF_TEXT = "end of text"
     MAX_TOKENS = "max tokens"
     CONTEXT_FULL = "context full"
@@ -20,11 +21,13 @@ class Token:
     """A generated token and the depth, in layers, at which it was read.
 
     With `copied`, it was guessed from the text before it, and that layer only said yes. With `shortlisted`, it was
-    chosen among an exit's shortlist and not among the whole vocabulary.
+    chosen among an exit's shortlist and not among the whole vocabulary. `probability` is what that layer gave it, among
+    the tokens that it could have been.
     """
 
     id: int
     exit_layer: int
+    probability: float = 1.0
     copied: bool = False
     shortlisted: bool = False
 

@@ -168,7 +168,7 @@ class Assistant:
     async def _suggest(self, place: Place, automatic: bool) -> list[Suggestion]:
         """Find suggestions: in the cache at once; by computing where nothing objects and no other key comes."""
         stop = threading.Event()
-        request = self._request(place, stop)
+        request = self._request(place, automatic, stop)
         alternatives = 1 if automatic else self.settings.alternatives
         suggestions = await self._recall(request) if alternatives == 1 else []
         if not suggestions:
@@ -185,7 +185,8 @@ class Assistant:
             self._listener.completed(place.document, suggestion)
         return suggestions
 
-    def _request(self, place: Place, stop: threading.Event) -> CompletionRequest:
+    def _request(self, place: Place, automatic: bool, stop: threading.Event) -> CompletionRequest:
+        """Return what to compute: of what nobody asked for, only as much as is likely to be taken."""
         return CompletionRequest(
             document=place.document,
             prefix=place.prefix,
@@ -195,6 +196,7 @@ class Assistant:
             max_tokens=self.settings.max_tokens,
             multiline=self.settings.multiline,
             max_quality_loss=self.settings.max_quality_loss / 100,
+            least_certain=self.settings.certainty / 100 if automatic else 0.0,
             cancelled=stop.is_set,
         )
 

@@ -17,6 +17,7 @@ class Settings:
     profile: str = "auto"
     max_quality_loss: float = 1.0
     max_tokens: int = 48
+    certainty: float = 10.0
     debounce_ms: int | str = "auto"
     automatic: bool = True
     multiline: str = "auto"
@@ -148,6 +149,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "profile": one_of(*PROFILES),
     "max_quality_loss": number(0.1, 20),
     "max_tokens": whole(1, 256),
+    "certainty": number(0, 90),
     "debounce_ms": either("auto", whole(0, 5000)),
     "automatic": truth,
     "multiline": one_of("auto", "always", "never"),

@@ -1,5 +1,6 @@
 """Suggestions of the real default model."""
 
+import itertools
 import threading
 
 import pytest
@@ -92,6 +93,38 @@ def test_a_cached_answer_costs_nothing_and_types_through(completer):
     assert "".join(token.text for token in second.tokens) == second.text
     assert (second.charge.joules, second.charge.joules_full) == (0.0, 0.0)
     assert second.id != first.id
+
+
+def test_a_suggestion_ends_where_it_is_no_longer_likely_to_be_right(completer):
+    for place in (STACK[:80], "import os\n\n\ndef list_files(path):\n    ", "def mean(values):\n    "):
+        whole = completer.complete(CompletionRequest(f"whole {place}", place))
+        texts = [
+            completer.complete(CompletionRequest(f"{percent} {place}", place, least_certain=percent / 100)).text
+            for percent in (0, 10, 30, 60, 90)
+        ]
+        assert texts[0] == whole.text
+        assert all(longer.startswith(shorter) for longer, shorter in itertools.pairwise(texts))
+        assert len(texts[-1]) < len(whole.text)
+
+
+@pytest.mark.parametrize("profile", ["full", "exact", "balanced", "eco"])
+def test_where_nothing_is_likely_nothing_is_shown_and_one_token_is_charged(completer, profile):
+    place = "# All that has been said of it:\n# "
+    suggestion = completer.complete(CompletionRequest(f"unlikely {profile}", place, profile=profile, least_certain=0.9))
+    assert (suggestion.text, suggestion.tokens, suggestion.generated_tokens) == ("", (), 0)
+    assert suggestion.charge.joules > 0
+    assert suggestion.charge.joules == pytest.approx(suggestion.charge.joules_full, rel=0.6)
+
+
+def test_a_whole_suggestion_serves_a_request_for_a_likely_one_and_not_the_other_way_round(completer):
+    place = "def mean(values):\n    "
+    whole = completer.complete(CompletionRequest("whole first", place))
+    again = completer.complete(CompletionRequest("whole first", place, least_certain=0.5))
+    assert (again.text, again.cached) == (whole.text, True)
+    likely = completer.complete(CompletionRequest("likely first", place, least_certain=0.5))
+    assert len(likely.text) < len(whole.text)
+    later = completer.complete(CompletionRequest("likely first", place))
+    assert (later.text, later.cached) == (whole.text, False)
 
 
 def test_the_next_keystroke_reuses_what_was_computed(completer):

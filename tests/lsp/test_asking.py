@@ -63,6 +63,23 @@ async def test_asked_explicitly_several_different_suggestions_come_the_likeliest
         await editor.client.shutdown_session()
 
 
+async def test_while_typing_a_suggestion_ends_where_it_is_no_longer_likely(
+    default_bundle_folder: Path, tmp_path: Path
+) -> None:
+    text = "import os\n\n\ndef list_files(path):\n    "
+    async with running_editor(tmp_path) as editor:
+        await editor.start(options={**OPTIONS, "maxTokens": 32, "certainty": 10})
+        uri = editor.open(text)
+        (likely,) = await editor.suggest(uri, 4, 4, invoked=False)
+        (whole,) = await editor.suggest(uri, 4, 4, invoked=True)
+        assert whole.insert_text.startswith(likely.insert_text)
+        assert 0 < len(likely.insert_text) < len(whole.insert_text)
+        (again,) = await editor.suggest(uri, 4, 4, invoked=False)
+        assert again.insert_text in (likely.insert_text, whole.insert_text)  # known: computed no more
+        assert len([note for note in editor.energy if not note["cached"]]) == 2
+        await editor.client.shutdown_session()
+
+
 async def test_on_demand_typing_asks_for_nothing(default_bundle_folder: Path, tmp_path: Path) -> None:
     async with running_editor(tmp_path) as editor:
         await editor.start(options={**OPTIONS, "automatic": False, "exclude": ["secret_*"]})

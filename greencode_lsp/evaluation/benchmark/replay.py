@@ -29,6 +29,7 @@ class ReplayOptions:
     speed: float = 1.0
     seed: int = 0
     max_tokens: int = 48
+    certainty: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Counts:
     superseded: int = 0
     shown: int = 0
     accepted: int = 0
+    characters_accepted: int = 0
     answers: list[Answer] = field(default_factory=list)
 
 
@@ -69,6 +71,7 @@ class KeystrokeRow:
     superseded: int
     shown: int
     accepted: int
+    characters_accepted: int
     cached: int
     tokens_computed: int
     tokens_reused: int
@@ -98,6 +101,7 @@ async def _replay(
         "profile": options.profile,
         "debounceMs": debounce_ms,
         "maxTokens": options.max_tokens,
+        "certainty": options.certainty,
     }
     with tempfile.TemporaryDirectory() as data:
         async with running_editor(Path(data)) as editor:
@@ -130,6 +134,7 @@ async def type_passage(editor: Editor, cursor: int, typist: Typist, speed: float
         item = settle(editor, asked, counts)
         if item is not None and item.range == empty_range(item) and typist.takes(text_of(item)):
             counts.accepted += 1
+            counts.characters_accepted += len(text_of(item))
             stroke = typist.accept(text_of(item))
             cursor = editor.change(cursor, stroke)
             await editor.tell_accepted(item)
@@ -210,6 +215,7 @@ def summarize(debounce_ms: int | str, counts: Counts, editor: Editor, watt_hours
         superseded=counts.superseded,
         shown=counts.shown,
         accepted=counts.accepted,
+        characters_accepted=counts.characters_accepted,
         cached=len(editor.energy) - len(computed),
         tokens_computed=fed,
         tokens_reused=reused,

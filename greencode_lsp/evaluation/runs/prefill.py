@@ -91,7 +91,8 @@ class SharedPrompts:
             )
         before, tokens = len(prompt) - 1, generation.tokens
         at_full_depth = [Token(token.id, model.layers) for token in tokens]
-        unseen = generation.finish in (Finish.END_OF_TEXT, Finish.GAVE_UP)  # a step whose token is not in the text
+        # A step whose token is not in the text:
+        unseen = generation.finish in (Finish.END_OF_TEXT, Finish.GAVE_UP, Finish.UNCERTAIN)
         full_decode = full_decode_joules(table, model.layers, len(tokens) + unseen)
         prefill = sum(table.joules(rows_work(len(model.segments[index]), before)) for index in reached)
         return {
