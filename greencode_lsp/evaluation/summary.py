@@ -69,12 +69,17 @@ class Summary:
 def summarise(journal: Journal) -> Summary:
     """Compute all figures of a run; raise `EvaluationError` when no example is complete."""
     settings = journal.settings
-    configurations: dict[str, dict[str, str]] = settings["configurations"]
+    never = _never_answered(journal)
+    configurations: dict[str, dict[str, str]] = {
+        name: about for name, about in settings["configurations"].items() if name not in never
+    }
     complete = [
         example
         for example in journal.examples.values()
         if all((example.id, name) in journal.results for name in configurations)
     ]
+    if FULL in never:
+        raise EvaluationError(f"nothing to compare with: {never[FULL]}")
     if not complete:
         raise EvaluationError("no example has an answer of every configuration yet; let the evaluation run on")
     complete.sort(key=lambda example: (example.row, example.id))
@@ -103,8 +108,18 @@ def summarise(journal: Journal) -> Summary:
         examples=len(complete),
         incomplete=len(journal.examples) - len(complete),
         failures=failures,
-        missing=missing,
+        missing=[*never.values(), *missing],
     )
+
+
+def _never_answered(journal: Journal) -> dict[str, str]:
+    """Return the configurations that failed on some examples and answered none, each with a line that says why."""
+    answered = {name for _, name in journal.results}
+    lines: dict[str, str] = {}
+    for failure in journal.failures.values():
+        if failure.configuration not in answered:
+            lines.setdefault(failure.configuration, f"{failure.configuration}: it failed throughout ({failure.cause})")
+    return lines
 
 
 def _with_differences(rows: Sequence[Row], bootstrap: Bootstrap) -> list[Row]:

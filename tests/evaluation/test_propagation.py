@@ -6,6 +6,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from greencode_lsp.engine import EarlyExitModel, load_backbone
+from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.evaluation.runs.propagation import PropagatedText
 from greencode_lsp.policy import FixedExit, NeverExit
 
@@ -31,10 +32,14 @@ def reference():
 
 
 @pytest.fixture(scope="module")
-def text(reference, tmp_path_factory):
+def backbone(reference, tmp_path_factory):
     folder = tmp_path_factory.mktemp("llama")
     reference.save_pretrained(folder)
-    backbone = load_backbone(folder)
+    return load_backbone(folder)
+
+
+@pytest.fixture(scope="module")
+def text(backbone):
     return lambda: PropagatedText(backbone, EarlyExitModel(backbone, EXITS))
 
 
@@ -74,3 +79,15 @@ def test_layers_behind_an_exit_get_keys_and_values_of_the_exits_state(reference,
         cache = ours._caches[segment]
         torch.testing.assert_close(cache.keys[index][:, place], key[0, :, 0])
         torch.testing.assert_close(cache.values[index][:, place], value[0, :, 0])
+
+
+@torch.inference_mode()
+def test_behind_an_exit_at_full_depth_there_is_nothing_to_copy(backbone, text):
+    head = ExitHead(backbone.weights.final_norm, shortlist=torch.arange(0, 100, 2))
+    with_shortlist, without = PropagatedText(backbone, EarlyExitModel(backbone, (2, 6), {6: head})), text()
+    for ours in (with_shortlist, without):
+        ours.prefill(PROMPT)
+    token, _ = with_shortlist.next(PROMPT[-1], FixedExit(2))
+    assert token.id == without.next(PROMPT[-1], FixedExit(2))[0].id
+    token, _ = with_shortlist.next(token.id, FixedExit(6))
+    assert (token.exit_layer, token.id % 2) == (6, 0)

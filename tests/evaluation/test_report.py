@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from greencode_lsp.evaluation.errors import EvaluationError
 from greencode_lsp.evaluation.metrics.bootstrap import Estimate
 from greencode_lsp.evaluation.report.claims import claims, negative
 from greencode_lsp.evaluation.report.frontier import Advantage, advantages, best_between
@@ -14,6 +15,7 @@ from greencode_lsp.evaluation.report.paper import read_paper
 from greencode_lsp.evaluation.report.plots import depth_colour, relative
 from greencode_lsp.evaluation.report.shown_cases import best_cases, subject, worst_cases
 from greencode_lsp.evaluation.report.token_kinds import kind_of
+from greencode_lsp.evaluation.runs.records import Failure
 from greencode_lsp.evaluation.summary import Summary, summarise
 from tests.evaluation.cases import journal
 
@@ -44,6 +46,26 @@ def test_only_examples_that_every_configuration_answered_are_compared():
     del partly.results["row-1", "fixed-12"]
     summary = summarise(partly)
     assert (summary.examples, summary.incomplete) == (3, 1)
+
+
+def test_a_configuration_that_failed_throughout_is_left_out_with_its_cause():
+    partly = journal()
+    for example, name in [key for key in partly.results if key[1] == "fixed-12"]:
+        del partly.results[example, name]
+        partly.failures[example, name] = Failure(example, name, "row 1: a hidden state is NaN")
+    summary = summarise(partly)
+    assert (summary.examples, summary.incomplete, summary.row("fixed-12")) == (4, 0, None)
+    (line,) = [line for line in summary.missing if line.startswith("fixed-12")]
+    assert "a hidden state is NaN" in line
+
+
+def test_without_any_answer_of_full_depth_nothing_can_be_compared():
+    partly = journal()
+    for example, name in [key for key in partly.results if key[1] == "full"]:
+        del partly.results[example, name]
+        partly.failures[example, name] = Failure(example, name, "row 1: a hidden state is NaN")
+    with pytest.raises(EvaluationError, match="a hidden state is NaN"):
+        summarise(partly)
 
 
 def test_two_points_mixed_reach_what_lies_between_them():

@@ -73,10 +73,10 @@ class PropagatedText:
 
     def _propagate(self, segment: int, hidden: Tensor, start: int) -> None:
         rows = self._backbone.rows(start, 1)
-        for index in range(segment, len(self._model.segments)):
-            cache = self._caches[index]
-            cache.reserve(start + 1, start)
-            for place, layer in enumerate(self._model.segments[index]):
+        for layers, cache in zip(self._model.segments[segment:], self._caches[segment:], strict=True):
+            if layers:
+                cache.reserve(start + 1, start)
+            for place, layer in enumerate(layers):
                 self._write(self._backbone.weights.layers[layer], hidden, rows, cache, place)
 
     def _write(self, layer: Layer, hidden: Tensor, rows: Rows, cache: Cache, place: int) -> None:
