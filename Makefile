@@ -11,8 +11,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: $(VENV)/.installed
 	$(BIN)/greencode models pull smollm2-135m
 	$(BIN)/greencode complete examples/stack.py --at 23:9
-	$(BIN)/greencode complete examples/Inventory.java --at 15:9
-	$(BIN)/greencode complete examples/Inventory.java --at 15:9 --profile exact
+	$(BIN)/greencode complete examples/Vector.java --at 18:9
+	$(BIN)/greencode complete examples/Vector.java --at 18:9 --profile exact
 
 test: check test-python test-client test-editor
 

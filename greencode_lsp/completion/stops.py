@@ -80,15 +80,17 @@ class EndOfBlock:
 class Repetition:
     """Ends when a line comes again, or a piece of text three times in a row over at least `span` characters.
 
-    Lines shorter than `line` characters say too little: `return None` or `} else {` may well come twice.
+    Lines shorter than `line` characters say too little: `return None` or `} else {` may well come twice. A line that
+    goes round in circles is never finished, so nothing of it is kept.
     """
 
     span: int = 24
     line: int = 16
 
     def end(self, text: str) -> int | None:
-        """Return the offset behind the first of the repeated pieces, or before the line break of a repeated line."""
-        return self._end_before_known_line(text) or self._end_of_first_piece(text)
+        """Return the offset before the line break of a repeated line, or behind the last line before a circle."""
+        known, circle = self._end_before_known_line(text), self._end_before_circle(text)
+        return circle if known is None else known
 
     def _end_before_known_line(self, text: str) -> int | None:
         known = set()
@@ -100,13 +102,25 @@ class Repetition:
                 known.add(content)
         return None
 
-    def _end_of_first_piece(self, text: str) -> int | None:
+    def _end_before_circle(self, text: str) -> int | None:
         for length in range(1, min(len(text) // 3, LONGEST_REPEATED) + 1):
             times = max(3, -(-self.span // length))
             unit = text[-length:]
             if unit.strip() and text.endswith(unit * times):
-                return len(text) - length * (times - 1)
+                first_piece = len(text) - length * (times - 1)
+                return end_of_whole_lines(text, first_piece, ends=bool(LINE_END.search(unit)))
         return None
+
+
+def end_of_whole_lines(text: str, offset: int, *, ends: bool) -> int:
+    """Return where the line that `offset` lies in ends if it `ends` at all, else where the line before does, 0 if none.
+
+    The line break itself does not belong to it.
+    """
+    start = [start for start in line_starts(text) if start <= offset][-1]
+    if ends and start < offset and (match := LINE_END.search(text, offset)):
+        return match.start()
+    return len(text[:start].rstrip("\r\n"))
 
 
 def first_end(rules: Sequence[StopRule], text: str) -> int | None:

@@ -49,7 +49,7 @@ def test_complete_prints_exactly_the_agreed_json(profile: str, default_bundle_fo
 
 
 def test_complete_shows_text_depths_speed_and_joules(default_bundle_folder: Path, tmp_path: Path) -> None:
-    arguments = ("complete", str(EXAMPLES / "Inventory.java"), "--at", "15:9", "--max-tokens", "12")
+    arguments = ("complete", str(EXAMPLES / "Vector.java"), "--at", "18:9", "--max-tokens", "12")
     result = greencode(*arguments, data=tmp_path, FORCE_COLOR="1", TERM="xterm-256color")
     assert result.returncode == 0, result.stderr
     assert "read after layer" in result.stdout
