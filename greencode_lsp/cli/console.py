@@ -10,7 +10,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from greencode_lsp.completion.suggestion import Report
 
+PIPED_WIDTH = 200
+"""Columns where no terminal says how many it has: a table in a file or a pipe is whole."""
+
 results = Console(soft_wrap=True, highlight=False)
+if not results.is_terminal:
+    results.width = max(results.width, PIPED_WIDTH)
 errors = Console(stderr=True, highlight=False)
 
 

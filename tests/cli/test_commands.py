@@ -27,7 +27,8 @@ JSON_FIELDS = {
 
 def greencode(*arguments: str, data: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from greencode_lsp.cli import main; main()", *arguments]
-    variables = {**os.environ, "GREENCODE_DATA": str(data), "COLUMNS": "160", **environment}
+    variables = {**os.environ, "GREENCODE_DATA": str(data), **environment}
+    variables.pop("COLUMNS", None)
     return subprocess.run(command, capture_output=True, text=True, env=variables, timeout=200)
 
 
@@ -76,6 +77,7 @@ def test_models_are_listed_pulled_and_verified(default_bundle_folder: Path, tmp_
     assert bundle["name"] == "smollm2-135m"
     assert bundle["exits"] == [12, 18, 22, 24, 26, 28, 30]
     assert bundle["cached"]
+    assert bundle["description"] in greencode("models", "list", data=tmp_path).stdout  # whole, where no terminal is
     assert "is ready in" in greencode("models", "pull", "smollm2-135m", data=tmp_path).stdout
     assert "complete and unchanged" in greencode("models", "verify", "smollm2-135m", data=tmp_path).stdout
 
