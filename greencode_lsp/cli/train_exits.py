@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from greencode_lsp.cli.console import print_json, progress_bar, results
-from greencode_lsp.errors import UserError
+from greencode_lsp.errors import UserError, installing
 
 Corpus = Annotated[Path, typer.Argument(metavar="CORPUS", help="A corpus folder, from: greencode train corpus.")]
 Model = Annotated[str, typer.Option(help="A bundle's name, or a folder with a model.")]
@@ -42,8 +42,9 @@ def exits(
 ) -> None:
     """Train exits on a corpus; killed, it goes on from its last checkpoint when run again."""
     require_training_libraries()
+    from greencode_lsp.training.exits.job import Job
     from greencode_lsp.training.exits.recipe import changed, load_recipe
-    from greencode_lsp.training.exits.training import Job, train_exits
+    from greencode_lsp.training.exits.training import train_exits
     from greencode_lsp.training.material import fetch_material
 
     if frozen and low_rank:
@@ -85,8 +86,8 @@ def shortlist(
     """Have exits choose among the most frequent tokens only, and add an exit at full depth that does the same."""
     from greencode_lsp.engine import load_backbone
     from greencode_lsp.engine.exits import load_exits
+    from greencode_lsp.training.exits.results import write_heads
     from greencode_lsp.training.exits.shortlist import frequent_tokens, share_covered, with_shortlist
-    from greencode_lsp.training.exits.training import write_heads
     from greencode_lsp.training.material import fetch_material, open_corpus
     from greencode_lsp.training.traces.shards import disk_errors
 
@@ -277,7 +278,7 @@ def require_training_libraries() -> None:
     try:
         import accelerate  # noqa: F401
     except ImportError as error:
-        raise UserError("training needs more libraries, run: pip install 'greencode[train]'") from error
+        raise UserError(f"training needs more libraries; {installing('train')}") from error
 
 
 def share(value: float) -> str:

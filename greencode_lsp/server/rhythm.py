@@ -1,7 +1,8 @@
 """How long to wait before computing: by how fast a person types, where they are, and how long an answer takes.
 
 After the idea of Tabby's adaptive debounce (TabbyML/tabby, `debouncer.ts`). There an answer's time shortens the wait;
-here it lengthens it, for what is wasted when the next key comes in between is energy.
+here it lengthens it, for what is wasted when the next key comes in between is energy: who waits as long as the answer
+would take wastes little by asking, and little by having waited.
 """
 
 import time
@@ -23,7 +24,7 @@ THOUGHT_SECONDS = 1.0
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.03, 0.5
 
 IN_WORD, AFTER_WORD, ON_NEW_LINE = 1.25, 1.0, 0.5
-"""Key intervals to wait: in a word the next key is near, on a new line a person thinks."""
+"""Shares of the wait: in a word the next key is near, on a new line a person thinks."""
 
 
 class Rhythm:
@@ -54,19 +55,15 @@ class Rhythm:
         return min(max(median(self._intervals), FASTEST_INTERVAL_SECONDS), SLOWEST_INTERVAL_SECONDS)
 
     def wait_seconds(self, prefix: str) -> float:
-        """Return how long to wait for another key behind `prefix`.
-
-        Half as long where answers come at once as where they take a key interval or more.
-        """
+        """Return how long to wait for another key behind `prefix`: an answer's time, at most a key interval."""
         interval = self.interval_seconds
         answer = median(self._answers) if self._answers else interval
-        slowness = 0.5 + 0.5 * min(answer / interval, 1.0)
-        wait = interval * intervals_to_wait(prefix) * slowness
+        wait = min(answer, interval) * share_of_wait(prefix)
         return min(max(wait, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
 
 
-def intervals_to_wait(prefix: str) -> float:
-    """Return how many key intervals to wait, by what stands before the cursor."""
+def share_of_wait(prefix: str) -> float:
+    """Return what part of the wait is due, by what stands before the cursor."""
     if not prefix[line_starts(prefix)[-1] :].strip():
         return ON_NEW_LINE
     return IN_WORD if is_word(prefix[-1]) else AFTER_WORD

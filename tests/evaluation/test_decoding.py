@@ -105,7 +105,7 @@ def test_an_unknown_peer_names_the_choices(default_bundle_folder):
 
 @pytest.mark.parametrize(
     ("peer", "module", "cure"),
-    [("hf", "transformers", r"greencode\[eval\]"), ("llama.cpp", "llama_cpp", "CMAKE_ARGS=.*pip install")],
+    [("hf", "transformers", r"pip install '\.\[eval\]'"), ("llama.cpp", "llama_cpp", "CMAKE_ARGS=.*pip install")],
 )
 def test_an_absent_peer_is_one_line_with_the_cure(peer, module, cure, default_bundle_folder, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, module, None)

@@ -130,7 +130,7 @@ def test_a_missing_library_is_one_line_and_that_metric_is_left_out(monkeypatch):
     assert {"exact_match", "bleu", "joules"} <= names
     assert not {"rouge_l", "codebleu"} & names
     assert [line.split(" is left out")[0] for line in missing] == ["ROUGE-L", "CodeBLEU"]
-    assert all("pip install greencode[eval]" in line for line in missing)
+    assert all("pip install '.[eval]'" in line for line in missing)
 
 
 def exact_match() -> Metric:

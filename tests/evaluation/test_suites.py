@@ -134,7 +134,7 @@ def test_without_a_folder_rows_come_from_the_hub_or_the_cure_is_named(tokenizer,
     with pytest.raises(EvaluationError, match="'raw' of py150 is not on the hub; give a folder by --data"):
         load(tokenizer, None, "py150")
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(EvaluationError, match=r"pip install greencode\[eval\]"):
+    with pytest.raises(EvaluationError, match=r"pip install '\.\[eval\]'"):
         load(tokenizer, None, "py150", "paper")
 
 

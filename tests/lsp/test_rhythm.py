@@ -29,8 +29,9 @@ def test_in_a_word_the_wait_is_longest_and_on_a_new_line_shortest() -> None:
     assert rhythm(0.2).wait_seconds("") == waits[0]
 
 
-def test_quick_answers_may_begin_sooner() -> None:
-    assert rhythm(0.2, answer=0.01).wait_seconds("x") < rhythm(0.2, answer=0.1).wait_seconds("x")
+def test_the_wait_is_as_long_as_an_answer_takes_but_no_longer_than_a_key() -> None:
+    assert rhythm(0.2, answer=0.01).wait_seconds("x = ") == SHORTEST_WAIT_SECONDS
+    assert rhythm(0.2, answer=0.1).wait_seconds("x = ") == pytest.approx(0.1)
     assert rhythm(0.2, answer=5.0).wait_seconds("x") == rhythm(0.2).wait_seconds("x")
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from greencode_lsp.training.exits.job import Job
 from greencode_lsp.training.exits.recipe import Recipe
-from greencode_lsp.training.exits.training import Job
 from greencode_lsp.training.material import Material, fetch_material
 from greencode_lsp.training.progress import silent
 from tests.training.tiny import write_corpus, write_model

@@ -9,8 +9,9 @@ export const INSTALL_STEPS = `# greencode: install the language server
 
 The extension talks to a language server that runs on your own machine, a Python program (3.11 or newer).
 
-1. Install it: \`pip install greencode\` (or \`pipx install greencode\`, \`uv tool install greencode\`).
-2. Fetch the model once, 98 MB: \`greencode models pull smollm2-135m\`.
+1. Install it, in greencode's folder: \`pip install .\` (or \`pipx install .\`, \`uv tool install .\`). What is called
+   greencode on PyPI is another project.
+2. Fetch the model once, 93 MB: \`greencode models pull smollm2-135m\`.
 3. See whether everything works: \`greencode doctor\`.
 4. Run **greencode: Restart** from the command palette.
 

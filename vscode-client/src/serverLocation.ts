@@ -46,7 +46,7 @@ export async function locateServer(
     if (interpreter === undefined || !(await machine.hasServer(interpreter))) {
       throw new ServerNotFound(
         `The Python in the setting greencode.interpreter does not have greencode: ${settings.interpreter}. ` +
-          "Run `pip install greencode` with it.",
+          "Run `pip install .` with it in greencode's folder.",
       );
     }
     return asModule(interpreter);
@@ -60,7 +60,7 @@ export async function locateServer(
     return asModule(active);
   }
   throw new ServerNotFound(
-    "greencode needs its language server: run `pip install greencode`, or set greencode.path to where it is.",
+    "greencode needs its language server: run `pip install .` in greencode's folder, or set greencode.path to where it is.",
   );
 }
 

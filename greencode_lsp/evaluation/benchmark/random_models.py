@@ -10,7 +10,7 @@ import torch
 
 from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.families import family_of
-from greencode_lsp.errors import UserError
+from greencode_lsp.errors import UserError, installing
 
 SEED = 0
 
@@ -94,7 +94,7 @@ def random_model(shape: ModelShape, device: str, dtype: torch.dtype) -> tuple[An
     try:
         from transformers import AutoConfig, AutoModelForCausalLM
     except ImportError as error:
-        raise UserError("random weights are made by transformers, run: pip install greencode[eval]") from error
+        raise UserError(f"random weights are made by transformers; {installing('eval')}") from error
     torch.manual_seed(SEED)
     config = AutoConfig.for_model(**shape.config, bos_token_id=None, eos_token_id=None)
     with torch.device(device):

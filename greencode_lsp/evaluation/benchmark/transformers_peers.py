@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from greencode_lsp.errors import UserError
+from greencode_lsp.errors import UserError, installing
 from greencode_lsp.evaluation.benchmark.decoding import Run
 from greencode_lsp.evaluation.benchmark.gauge import Gauge, Reading
 
@@ -83,7 +83,7 @@ def load(folder: Path, device: str, dtype: torch.dtype) -> Any:
         from transformers import AutoModelForCausalLM
         from transformers.utils import logging
     except ImportError as error:
-        raise UserError("the peers hf and layerskip need transformers, run: pip install greencode[eval]") from error
+        raise UserError(f"the peers hf and layerskip need transformers; {installing('eval')}") from error
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device).eval()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from greencode_lsp.errors import installing
 from greencode_lsp.evaluation.metrics.code_bleu import code_bleu_metrics
 from greencode_lsp.evaluation.metrics.figures import figures, joules_per_accepted, passed_metric
 from greencode_lsp.evaluation.metrics.lines import codexglue_metrics, line_metrics, window_metrics
@@ -25,7 +26,7 @@ def choose_metrics(form: str, language: str) -> tuple[list[Metric], list[str]]:
         try:
             found += make()
         except ImportError as error:
-            missing.append(f"{name} is left out ({error}); run: pip install greencode[eval]")
+            missing.append(f"{name} is left out ({error}); {installing('eval')}")
     return found, missing
 
 

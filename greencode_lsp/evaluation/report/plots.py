@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from greencode_lsp.errors import installing
 from greencode_lsp.evaluation.errors import EvaluationError
 from greencode_lsp.evaluation.metrics.bootstrap import Estimate
 from greencode_lsp.evaluation.report.frontier import fixed_rows
@@ -55,7 +56,7 @@ def new_figure(width: float, height: float) -> tuple[Any, Any]:
         from matplotlib import rcParams
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise EvaluationError("the report needs matplotlib, run: pip install greencode[eval]") from error
+        raise EvaluationError(f"the report needs matplotlib; {installing('eval')}") from error
     rcParams.update(
         {
             "svg.fonttype": "none",

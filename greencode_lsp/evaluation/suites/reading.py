@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from greencode_lsp.errors import installing
 from greencode_lsp.evaluation.errors import EvaluationError
 from greencode_lsp.evaluation.suites.example import RowError
 
@@ -68,7 +69,7 @@ def read_hub(source: HubSet) -> Iterator[Row]:
     try:
         from datasets import load_dataset
     except ImportError as error:
-        raise EvaluationError("without --data the rows come from the hub, run: pip install greencode[eval]") from error
+        raise EvaluationError(f"without --data the rows come from the hub; {installing('eval')}") from error
     try:
         rows = load_dataset(
             source.repository, source.configuration, split=source.split, revision=source.revision, streaming=True

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from greencode_lsp.errors import installing
 from greencode_lsp.training.corpus.decontamination import Decontaminator
 from greencode_lsp.training.corpus.duplicates import Deduplicator
 from greencode_lsp.training.corpus.errors import CorpusError, RegistryError
@@ -49,7 +50,7 @@ def build_corpus(
     deleted afterwards. Raises `CorpusError` where nothing can be built at all.
     """
     if importlib.util.find_spec("datasketch") is None:
-        raise CorpusError("near duplicates are found with datasketch, run: pip install greencode[train]")
+        raise CorpusError(f"near duplicates are found with datasketch; {installing('train')}")
     wanted = scaled(read_package_list(options.packages), options.max_tokens)
     report("reading rows", 0, 1)
     sets = read_evaluation_sets(options.decontaminate)

@@ -1,41 +1,24 @@
 """From a corpus and a recipe to files beside a bundle: `exits.safetensors`, and adapters where layers were trained."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 
 from greencode_lsp.engine import load_backbone, load_runner
-from greencode_lsp.engine.architecture import Architecture
-from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, exits_metadata, exits_tensors
 from greencode_lsp.engine.runner import multiplies_bfloat16
 from greencode_lsp.paths import cache_folder
 from greencode_lsp.training.exits.frozen import FrozenTask
-from greencode_lsp.training.exits.recipe import Recipe, jsonable
-from greencode_lsp.training.exits.shortlist import frequent_tokens, with_shortlist
+from greencode_lsp.training.exits.job import Job
+from greencode_lsp.training.exits.recipe import Recipe
+from greencode_lsp.training.exits.results import write_results
 from greencode_lsp.training.exits.states import BatchSize, LiveSource, RecordedSource, join, record_states, states_of
-from greencode_lsp.training.exits.trainer import Standing, make_accelerator, train
-from greencode_lsp.training.material import Material, open_corpus, training_windows
+from greencode_lsp.training.exits.trainer import make_accelerator, train
+from greencode_lsp.training.exits.tuning import train_tuned
+from greencode_lsp.training.material import open_corpus, training_windows
 from greencode_lsp.training.progress import Report
-from greencode_lsp.training.traces.shards import disk_errors, replace_file
 from greencode_lsp.training.traces.texts import Choice
 
 STATES = "states"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to train, from which corpus, into which folder, on which device."""
-
-    material: Material
-    corpus: Path
-    out: Path
-    recipe: Recipe
-    device: str
 
 
 def train_exits(job: Job, report: Report) -> dict[str, Any]:
@@ -45,8 +28,6 @@ def train_exits(job: Job, report: Report) -> dict[str, Any]:
     """
     if job.recipe.mode == "frozen":
         return train_frozen(job, report)
-    from greencode_lsp.training.exits.tuning import train_tuned
-
     return train_tuned(job, report)
 
 
@@ -84,39 +65,3 @@ def choice_facts(recipe: Recipe) -> dict[str, Any]:
 def dense_type(device: str) -> torch.dtype:
     """Return the number format for dense matrices that do not learn."""
     return torch.bfloat16 if device != "cpu" or multiplies_bfloat16() else torch.float32
-
-
-def write_results(
-    job: Job,
-    shape: Architecture,
-    heads: Mapping[int, ExitHead],
-    standing: Standing,
-    before: dict[str, float],
-    after: dict[str, float],
-) -> dict[str, Any]:
-    """Write the heads and the figures of a finished training; return the figures."""
-    if job.recipe.shortlist:
-        ids = frequent_tokens(open_corpus(job.corpus, job.material), shape.vocabulary_size, job.recipe.shortlist)
-        final_norm = load_backbone(job.material.folder).weights.final_norm  # in its own precision, not training's
-        heads = with_shortlist(heads, ids, final_norm, shape.layers)
-    with disk_errors(job.out):
-        write_heads(job.out / EXITS_FILE, heads, shape, job.material.identity)
-        result = {
-            "model": job.material.bundle.name,
-            "exits_file": str(job.out / EXITS_FILE),
-            "best_step": standing.best_step,
-            "steps": standing.step,
-            "before": before,
-            "after": after,
-            "recipe": jsonable(job.recipe),
-        }
-        replace_file(job.out / "metrics.json", json.dumps(result, indent=1).encode())
-    return result
-
-
-def write_heads(path: Path, heads: Mapping[int, ExitHead], shape: Architecture, identity: str) -> None:
-    """Write heads as they are shipped: matrices in half floats."""
-    tensors = {
-        name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in exits_tensors(heads, "cpu").items()
-    }
-    replace_file(path, save(tensors, exits_metadata(heads, shape, identity)))

@@ -9,9 +9,10 @@ from torch import Tensor
 from greencode_lsp.engine import load_backbone
 from greencode_lsp.engine.adapters import ADAPTERS_FILE, adapters_metadata
 from greencode_lsp.training.exits.forward import MAPS, TunableBackbone, key
+from greencode_lsp.training.exits.job import Job
 from greencode_lsp.training.exits.packing import PackedTexts
+from greencode_lsp.training.exits.results import write_results
 from greencode_lsp.training.exits.trainer import make_accelerator, train
-from greencode_lsp.training.exits.training import Job, write_results
 from greencode_lsp.training.exits.tuned import TunedTask
 from greencode_lsp.training.material import open_corpus, training_windows, validation_split
 from greencode_lsp.training.progress import Report

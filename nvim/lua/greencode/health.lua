@@ -24,7 +24,7 @@ local function check_program()
   if vim.fn.executable(program) == 0 then
     vim.health.error(
       ('%s cannot be run'):format(program),
-      { 'pip install greencode', "or tell where it is: require('greencode').setup({ cmd = { '/path/to/greencode-lsp' } })" }
+      { "in greencode's folder: pip install .", "or tell where it is: require('greencode').setup({ cmd = { '/path/to/greencode-lsp' } })" }
     )
     return
   end

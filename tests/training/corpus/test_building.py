@@ -143,7 +143,7 @@ def test_nothing_at_all_is_one_line(workshop: Workshop) -> None:
 
 def test_a_library_that_is_not_installed_is_one_line(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(CorpusError, match=r"run: pip install greencode\[train\]"):
+    with pytest.raises(CorpusError, match=r"run: pip install '\.\[train\]'"):
         workshop.build(ALPHA)
 
 

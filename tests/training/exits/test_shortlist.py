@@ -16,8 +16,9 @@ from greencode_lsp.policy import FixedExit
 from greencode_lsp.training.corpus.reader import Corpus, CorpusPackage
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.curves import measure_curves
+from greencode_lsp.training.exits.job import Job
 from greencode_lsp.training.exits.shortlist import frequent_tokens, share_covered
-from greencode_lsp.training.exits.training import Job, train_exits
+from greencode_lsp.training.exits.training import train_exits
 from greencode_lsp.training.material import open_corpus, split_windows
 from greencode_lsp.training.progress import silent
 from greencode_lsp.training.traces.texts import Choice

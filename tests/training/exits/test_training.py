@@ -14,7 +14,8 @@ from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE, load_exits
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.checkpoints import LAST, load_checkpoint
-from greencode_lsp.training.exits.training import Job, train_exits
+from greencode_lsp.training.exits.job import Job
+from greencode_lsp.training.exits.training import train_exits
 from greencode_lsp.training.progress import silent
 
 pytestmark = pytest.mark.usefixtures("one_thread")
