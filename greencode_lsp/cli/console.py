@@ -1,6 +1,7 @@
 """Where commands print: results to stdout, everything about the work to stderr."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,11 +12,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from greencode_lsp.completion.suggestion import Report
 
 PIPED_WIDTH = 200
-"""Columns where no terminal says how many it has: a table in a file or a pipe is whole."""
+"""Columns where neither a terminal nor COLUMNS says how many there are: a table in a file or a pipe is whole."""
 
 results = Console(soft_wrap=True, highlight=False)
-if not results.is_terminal:
-    results.width = max(results.width, PIPED_WIDTH)
+if not results.is_terminal and "COLUMNS" not in os.environ:
+    results.width = PIPED_WIDTH
 errors = Console(stderr=True, highlight=False)
 
 

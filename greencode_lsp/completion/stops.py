@@ -89,8 +89,8 @@ class Repetition:
 
     def end(self, text: str) -> int | None:
         """Return the offset before the line break of a repeated line, or behind the last line before a circle."""
-        known, circle = self._end_before_known_line(text), self._end_before_circle(text)
-        return circle if known is None else known
+        known = self._end_before_known_line(text)
+        return self._end_before_circle(text) if known is None else known
 
     def _end_before_known_line(self, text: str) -> int | None:
         known = set()
