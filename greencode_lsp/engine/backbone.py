@@ -28,6 +28,7 @@ from greencode_lsp.engine.errors import NumericalError
 from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.families import family_of
 from greencode_lsp.engine.identity import weights_identity
+from greencode_lsp.engine.shortlist import PartOfHead
 
 if TYPE_CHECKING:
     from greencode_lsp.policy.learned import PolicyNetwork
@@ -52,15 +53,6 @@ class Rows:
     end: int
     rotary: tuple[Tensor, Tensor] | None
     mask: Tensor | None
-
-
-@dataclass(frozen=True)
-class PartOfHead:
-    """The rows of the head for the tokens of a shortlist: `asked` are its ids as they were given, `ids` where it is."""
-
-    asked: Tensor
-    ids: Tensor
-    linear: Linear
 
 
 class Backbone:
@@ -161,9 +153,7 @@ class Backbone:
     def part_of_head(self, ids: Tensor) -> PartOfHead:
         """Return the part of the head that reads these tokens, ids [tokens]; exits share it."""
         if ids.data_ptr() not in self._parts:
-            head, here = self.weights.head, ids.to(self.device)
-            linear = Linear(head.weight[here], None if head.bias is None else head.bias[here])
-            self._parts[ids.data_ptr()] = PartOfHead(ids, here, linear)
+            self._parts[ids.data_ptr()] = PartOfHead(self.weights.head, ids)
         return self._parts[ids.data_ptr()]
 
     def translate(self, head: ExitHead, hidden: Tensor) -> Tensor:
@@ -212,24 +202,26 @@ class PlainReader:
     @property
     def shortlist_bytes(self) -> int:
         """Return how many bytes of weights `likeliest` reads in place of the head; 0 without a shortlist."""
-        return 0 if self._part is None else self._part.linear.weight.nbytes
+        return 0 if self._part is None else self._part.byte_count
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden]."""
         return self._backbone.logits(hidden) if self._head is None else self._backbone.exit_logits(self._head, hidden)
 
-    def likeliest(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def likeliest(self, hidden: Tensor, words: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
         """Return the ids [rows] of the most likely tokens, of the shortlist where there is one, and probabilities.
 
         These, [rows], are shares among the tokens that were read. Raises `NumericalError` where a logit is NaN.
         """
+        if self._part is not None:
+            self._part.take(words)
         ids, probabilities = self.chosen(hidden)
         if bool(probabilities.isnan().any()):
             raise NumericalError("a logit is NaN")
         return ids, probabilities
 
     def chosen(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what `likeliest` does, with NaN for probabilities where it would raise."""
+        """Return what `likeliest` does with the words it was given last, NaN for probabilities where it would raise."""
         if self._head is None or self._part is None:
             return best_of_rows(self.logits(hidden))
         places, probabilities = best_of_rows(apply(self._part.linear, self._backbone.exit_states(self._head, hidden)))

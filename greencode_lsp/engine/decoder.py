@@ -64,6 +64,7 @@ class _Decoding:
         self.draft_limit = 0
         self.certainty = 1.0
         self.read: tuple[int, float] | None = None  # what the exit where the last row stands says, once it was asked
+        self.words = self.model.words_of(request.prompt)
         self.lookup = PromptLookup(session.lookup_record, request.prompt) if request.lookup else None
         self.work = Work()
         self.started = time.perf_counter()
@@ -230,7 +231,7 @@ class _Decoding:
         """Read the token behind the exit where a row, hidden [1, hidden], stands, once."""
         if self.read is None:
             self._note_reading(segment, 1)
-            ids, probabilities = self.model.likeliest(segment, hidden)
+            ids, probabilities = self.model.likeliest(segment, hidden, self.words)
             self.read = int(ids[0]), float(probabilities[0])
         return self.read
 
@@ -267,7 +268,7 @@ class _Decoding:
                 continue
             if free is None:
                 self._note_reading(segment, len(hidden) - index)
-                ids, probabilities = self.model.likeliest(segment, hidden[index:])
+                ids, probabilities = self.model.likeliest(segment, hidden[index:], self.words)
                 free = list(zip(ids.tolist(), probabilities.tolist(), strict=True))
             id, probability = free[index - len(hidden)]
             yield Token(id, depth, probability, shortlisted=shortlisted)

@@ -1,9 +1,10 @@
 """How an exit's hidden states are read: its own norm and translator before the head that all exits share.
 
 The head of a small model with a large vocabulary costs as much as several layers. An exit may therefore read only a
-shortlist of it: the tokens that are frequent in code. That is fine for an exit, whose word either a policy trusts or
-full depth verifies. Frequency-ranked parts of a vocabulary serve drafts in FR-Spec (arXiv 2502.14856). With a shortlist
-there can be an exit at full depth, too: all layers, and a cheaper head.
+shortlist of it: the tokens that are frequent in code, and with them those of the text at hand (`engine.shortlist`).
+That is fine for an exit, whose word either a policy trusts or full depth verifies. Frequency-ranked parts of a
+vocabulary serve drafts in FR-Spec (arXiv 2502.14856). With a shortlist there can be an exit at full depth, too: all
+layers, and a cheaper head.
 """
 
 import json
@@ -43,7 +44,8 @@ class Translator:
 class ExitHead:
     """What stands between an exit's hidden state and the shared head.
 
-    `shortlist` [tokens] are the ids that the exit chooses among, None where it reads the whole vocabulary.
+    `shortlist` [tokens] are the ids that the exit chooses among, besides the words of a text, None where it reads the
+    whole vocabulary.
     """
 
     norm: Norm

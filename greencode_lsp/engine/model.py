@@ -1,6 +1,6 @@
 """A backbone cut at its exits: what runs between two exits, and how each exit is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.runner import Runner
+from greencode_lsp.engine.shortlist import listed_by, words_of
 
 
 class EarlyExitModel:
@@ -37,6 +38,7 @@ class EarlyExitModel:
         self._translator_layers = tuple(reader.translator_bytes / layer_bytes for reader in self._readers)
         self._shortlist_layers = tuple(reader.shortlist_bytes / layer_bytes for reader in self._readers)
         self._head_layers = backbone.head_bytes() / layer_bytes
+        self._listed = listed_by(self.heads)
 
     @property
     def layers(self) -> int:
@@ -77,14 +79,18 @@ class EarlyExitModel:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden] that leave this segment."""
         return self._readers[segment].logits(hidden)
 
-    def likeliest(self, segment: int, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def words_of(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        """Return the tokens of a text that its exits are to read beside their shortlist; none where they have none."""
+        return words_of(tokens, self._listed)
+
+    def likeliest(self, segment: int, hidden: Tensor, words: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
         """Return the most likely tokens [rows] behind hidden states [rows, hidden] that leave this segment.
 
-        With them come their probabilities [rows], among the tokens of the exit's shortlist where it has one. Cheaper
-        than the logits. Raises `NumericalError` where no logit is a number.
+        With them come their probabilities [rows], among the tokens of the exit's shortlist, where it has one, and the
+        text's `words`. Cheaper than the logits. Raises `NumericalError` where no logit is a number.
         """
-        return self._readers[segment].likeliest(hidden)
+        return self._readers[segment].likeliest(hidden, words)
 
-    def most_likely(self, segment: int, hidden: Tensor) -> Tensor:
+    def most_likely(self, segment: int, hidden: Tensor, words: tuple[int, ...] = ()) -> Tensor:
         """Return the most likely tokens alone."""
-        return self.likeliest(segment, hidden)[0]
+        return self.likeliest(segment, hidden, words)[0]

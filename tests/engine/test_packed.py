@@ -338,6 +338,24 @@ def test_a_shortlist_is_the_best_of_some_logits(runners: tuple[Backbone, PackedB
     assert 0 < reader.shortlist_bytes < packed.head_bytes()
 
 
+@pytest.mark.parametrize("size", [15, 32, 41])
+def test_a_shortlist_is_read_with_the_words_of_a_text(runners: tuple[Backbone, PackedBackbone], size: int) -> None:
+    _, packed = runners
+    numbers = torch.Generator().manual_seed(size)
+    hidden = torch.randn(30, 96, generator=numbers)
+    order = torch.randperm(packed.shape.vocabulary_size, generator=numbers)
+    ids, others = order[:size], order[size:]
+    one, other = (packed.reader(ExitHead(packed.weights.final_norm, None, ids)) for _ in range(2))
+    logits = one.logits(hidden)
+    for count in (1, 5, 17, 40, 0, 7):
+        read = torch.cat((ids, others[:count]))
+        for reader in (one, other):  # they share the part of the head, and its words
+            chosen, probabilities = reader.likeliest(hidden, tuple(others[:count].tolist()))
+            assert torch.equal(chosen, read[logits[:, read].argmax(dim=1)])
+            exact = logits[:, read].softmax(dim=1).amax(dim=1)
+            torch.testing.assert_close(probabilities, exact, atol=0.05, rtol=0.2)  # by a head in 4 bits
+
+
 @pytest.mark.parametrize("inputs", ["rms", "raw"])
 @pytest.mark.parametrize("hidden", [64, 90])
 def test_a_policy_says_in_the_kernel_what_it_says_in_numpy(inputs: str, hidden: int) -> None:

@@ -13,6 +13,7 @@ from greencode_lsp.engine.backbone import Backbone, apply, normalise
 from greencode_lsp.engine.cuda import CudaRunner
 from greencode_lsp.engine.drafting import DRAFT_CAP
 from greencode_lsp.engine.exits import ExitHead, exits_metadata, load_exits, save_exits
+from greencode_lsp.engine.shortlist import ROOM, words_of
 from greencode_lsp.policy import Confidence, FixedExit, NeverExit, Policy, RandomExit
 from tests.engine.conftest import VOCABULARY, Twins
 from tests.engine.test_exits import EXITS, random_heads
@@ -55,7 +56,9 @@ def said(model: EarlyExitModel, prompt: list[int], policy: Policy, tokens: int =
 
 @pytest.mark.parametrize("depth", [2, 5, LAYERS])
 @torch.inference_mode()
-def test_an_exit_says_the_best_of_its_shortlist(model: EarlyExitModel, prompt: list[int], depth: int) -> None:
+def test_an_exit_says_the_best_of_its_shortlist_and_the_text(
+    model: EarlyExitModel, prompt: list[int], depth: int
+) -> None:
     generation = said(model, prompt, FixedExit(depth))
     backbone, ids = plain(model.backbone), list(prompt)
     head = model.heads[depth]
@@ -64,7 +67,8 @@ def test_an_exit_says_the_best_of_its_shortlist(model: EarlyExitModel, prompt: l
         hidden = backbone.run_layers(range(depth), hidden, 0, backbone.new_cache(depth))[-1:]
         states = normalise(backbone.shape, backbone.translate(head, hidden), head.norm)
         logits = apply(backbone.weights.head, states)[0]
-        assert token.id == int(SHORTLIST[logits[SHORTLIST].argmax()])
+        read = torch.tensor([*SHORTLIST.tolist(), *model.words_of(prompt)])
+        assert token.id == int(read[logits[read].argmax()])
         assert (token.exit_layer, token.shortlisted) == (depth, True)
         ids.append(token.id)
 
@@ -120,13 +124,48 @@ def test_a_shortlist_is_charged_by_its_bytes_and_not_as_the_head(model: EarlyExi
 
 
 def test_only_allowed_tokens_come_in_the_shortlist_or_not(model: EarlyExitModel, prompt: list[int]) -> None:
-    inside = set(SHORTLIST.tolist())
+    inside = {*SHORTLIST.tolist(), *model.words_of(prompt)}
     outside = torch.tensor([id for id in range(VOCABULARY) if id not in inside][:5])
     request = Request(prompt, 3, FixedExit(5), allowed=lambda ids: outside if not ids else None)
     tokens = generate(Session(model), request).tokens
     assert tokens[0].id in outside.tolist()
     assert not tokens[0].shortlisted
     assert {token.id for token in tokens[1:]} <= inside
+
+
+def test_words_of_a_text_are_those_that_are_not_listed() -> None:
+    assert words_of([9, 4, 7, 9, 5, 8], {4, 5}) == (7, 8, 9)
+    assert words_of([9, 4], None) == ()
+    many = range(2 * ROOM)
+    assert words_of(many, set()) == tuple(many[ROOM:]), "of too many the latest"
+
+
+@pytest.mark.parametrize("depth", [2, LAYERS])
+@torch.inference_mode()
+def test_an_exit_also_reads_the_words_of_the_text(model: EarlyExitModel, depth: int) -> None:
+    """What a text's words are changes what an exit says, there and back, and never what full depth says."""
+    runner, segment = plain(model.backbone), [*EXITS, LAYERS].index(depth)
+    hidden = torch.randn(5, runner.shape.hidden_size, generator=torch.Generator().manual_seed(depth))
+    logits = model.read(segment, hidden)
+    outside = [id for id in range(VOCABULARY) if id not in set(SHORTLIST.tolist())]
+    best = logits[:, outside].argmax(dim=1)
+    for texts in (outside[:20], [], [outside[int(best[0])]], outside, outside[3:4]):
+        words = model.words_of([*SHORTLIST[:9].tolist(), *texts])
+        ids = torch.tensor([*SHORTLIST.tolist(), *words])
+        found, probabilities = model.likeliest(segment, hidden, words)
+        assert torch.equal(found, ids[logits[:, ids].argmax(dim=1)])
+        torch.testing.assert_close(probabilities, logits[:, ids].softmax(dim=1).amax(dim=1))
+        assert torch.equal(model.likeliest(model.last, hidden, words)[0], runner.logits(hidden).argmax(dim=1))
+    assert set(words) <= set(outside)
+
+
+def test_words_come_from_the_prompt(model: EarlyExitModel, prompt: list[int]) -> None:
+    outside = sorted(set(prompt) - set(SHORTLIST.tolist()))
+    assert outside, "the prompt must hold words that are not listed"
+    generation = said(model, prompt, FixedExit(LAYERS))
+    read = {token.id for token in generation.tokens}
+    assert read <= {*SHORTLIST.tolist(), *outside}
+    assert read & set(outside), "or nothing is shown"
 
 
 def test_exits_share_one_part_of_the_head(twins: Twins) -> None:

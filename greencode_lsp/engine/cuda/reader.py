@@ -24,15 +24,17 @@ class StaticReader(PlainReader):
         self._exchange = Exchange(plain.device, answers=2 * MOST_ROWS, dtype=torch.float32)
         self._programs: dict[int, Computation] = {}
 
-    def likeliest(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def likeliest(self, hidden: Tensor, words: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
         """Return the ids [rows] of the most likely tokens and their probabilities [rows], on the host.
 
         Raises `NumericalError` where a logit is NaN.
         """
         rows = len(hidden)
         if not 0 < rows <= MOST_ROWS:
-            ids, probabilities = super().likeliest(hidden)
+            ids, probabilities = super().likeliest(hidden, words)
             return ids.cpu(), probabilities.cpu()
+        if self._part is not None:
+            self._part.take(words)
         bucket = row_bucket(rows)
         self._buffers.enter(hidden, bucket)
         if bucket not in self._programs:

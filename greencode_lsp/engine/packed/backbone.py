@@ -17,6 +17,7 @@ from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.packed.library import KernelUnavailableError, load_library
 from greencode_lsp.engine.packed.packing import BLOCK, GROUP, pack, pack_coarsely
+from greencode_lsp.engine.packed.part import PackedPart
 from greencode_lsp.engine.packed.reader import PackedReader
 from greencode_lsp.engine.packed.scorer import PackedPolicyNetwork
 from greencode_lsp.engine.packed.store import PackedStore
@@ -41,7 +42,7 @@ class PackedBackbone:
         self._library = load_library()
         self._layers = (CLayer * shape.layers)(*map(describe_layer, weights.layers))
         self._finite = True
-        self._parts: dict[int, PackedHead] = {}
+        self._parts: dict[int, PackedPart] = {}
         self._workspace = Workspace()
         self._rotary = half_tables(weights.positions)
         mlp_out = weights.layers[0].mlp_out.weight
@@ -138,11 +139,10 @@ class PackedBackbone:
         """Return how many bytes of weights choosing a token reads."""
         return PackedHead(self.weights.head, self.weights.screen).byte_count
 
-    def _part_of_head(self, ids: Tensor) -> PackedHead:
+    def _part_of_head(self, ids: Tensor) -> PackedPart:
         """Return the part of the head that reads these tokens, ids [tokens]; exits share it."""
         if ids.data_ptr() not in self._parts:
-            whole = PackedHead(self.weights.head, self.weights.screen)
-            self._parts[ids.data_ptr()] = whole.select(ids)
+            self._parts[ids.data_ptr()] = PackedPart(PackedHead(self.weights.head, self.weights.screen), ids)
         return self._parts[ids.data_ptr()]
 
 

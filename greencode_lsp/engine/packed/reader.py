@@ -10,8 +10,17 @@ from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.packed.library import load_library
 from greencode_lsp.engine.packed.packing import GROUP, pack_coarsely
-from greencode_lsp.engine.packed.structures import CMlp, CReader, CShape, describe_linear, describe_mlp, describe_norm
-from greencode_lsp.engine.packed.weights import PackedHead, PackedLinear, PackedWeights
+from greencode_lsp.engine.packed.part import PackedPart
+from greencode_lsp.engine.packed.structures import (
+    CLinear,
+    CMlp,
+    CReader,
+    CShape,
+    describe_linear,
+    describe_mlp,
+    describe_norm,
+)
+from greencode_lsp.engine.packed.weights import PackedLinear, PackedWeights
 from greencode_lsp.engine.packed.workspace import Workspace
 
 CANDIDATES = 32
@@ -31,7 +40,7 @@ class PackedReader:
         shape: CShape,
         workspace: Workspace,
         head: ExitHead | None,
-        part: PackedHead | None,
+        part: PackedPart | None,
     ) -> None:
         self._library, self._workspace = load_library(), workspace
         self._vocabulary, self._outputs = architecture.vocabulary_size, weights.head.weight.outputs
@@ -41,20 +50,21 @@ class PackedReader:
         self._kept: list[object] = [weights, part, norm]  # what C structures point at must live as long as they do
         packed = ctypes.pointer(self._packed(translator)) if translator else None
 
-        def reading(whole: PackedHead, tokens: int) -> CReader:
+        def reading(head: CLinear, screen: CLinear, tokens: int) -> CReader:
             return CReader(
                 ctypes.pointer(shape),
                 packed,
                 describe_norm(norm),
-                ctypes.pointer(describe_linear(whole.head)),
-                ctypes.pointer(describe_linear(whole.screen or whole.head)),
+                ctypes.pointer(head),
+                ctypes.pointer(screen),
                 tokens,
-                CANDIDATES if whole.screen else 1,
+                CANDIDATES if weights.screen else 1,
             )
 
-        self._reader = reading(PackedHead(weights.head, weights.screen), architecture.vocabulary_size)
-        self._ids = None if part is None else part.ids
-        self._chooser = self._reader if part is None or part.ids is None else reading(part, len(part.ids))
+        whole, screen = describe_linear(weights.head), describe_linear(weights.screen or weights.head)
+        self._reader = reading(whole, screen, architecture.vocabulary_size)
+        self._part = part
+        self._chooser = self._reader if part is None else reading(part.head, part.screen, part.tokens)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden]."""
@@ -62,16 +72,20 @@ class PackedReader:
         self._run(self._reader, hidden, logits.data_ptr(), None, None)
         return logits[:, : self._vocabulary]
 
-    def likeliest(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def likeliest(self, hidden: Tensor, words: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
         """Return the ids [rows] of the most likely tokens, of the shortlist where there is one, and probabilities.
 
         These, [rows], are by the coarse copy of the head. Raises `NumericalError` where no logit is a number.
         """
+        part = self._part
+        if part is not None:
+            part.take(words)
+            self._chooser.vocabulary = part.tokens
         ids, probabilities = torch.empty(len(hidden), dtype=torch.long), torch.empty(len(hidden))
         self._run(self._chooser, hidden, None, ids.data_ptr(), probabilities.data_ptr())
         if int(ids.min()) < 0:
             raise NumericalError("a logit is NaN")
-        return ids if self._ids is None else self._ids[ids], probabilities
+        return ids if part is None else part.ids[ids], probabilities
 
     def _run(
         self, how: CReader, hidden: Tensor, logits: int | None, ids: int | None, probabilities: int | None

@@ -54,11 +54,10 @@ class PackedWeights:
 
 @dataclass(frozen=True)
 class PackedHead:
-    """A head, or the part of one that reads a shortlist, `ids` [tokens]; `screen` as in `PackedWeights`."""
+    """A head, or a part of one; `screen` as in `PackedWeights`."""
 
     head: PackedLinear
     screen: PackedLinear | None
-    ids: Tensor | None = None
 
     @property
     def byte_count(self) -> int:
@@ -66,5 +65,5 @@ class PackedHead:
         return (self.screen or self.head).weight.byte_count
 
     def select(self, ids: Tensor) -> "PackedHead":
-        """Return the part that reads these tokens."""
-        return PackedHead(self.head.select(ids), self.screen and self.screen.select(ids), ids)
+        """Return the part that reads these tokens, ids [tokens], padded to a multiple of 16."""
+        return PackedHead(self.head.select(ids), self.screen and self.screen.select(ids))

@@ -22,12 +22,13 @@ from greencode_lsp.policy import Policy, Reading, Verdict
 class ForcedStates:
     """The states behind each exit, and full depth, from which each token of a target would be read.
 
-    Shapes: hidden, one tensor [tokens, hidden] for each segment.
+    Shapes: hidden, one tensor [tokens, hidden] for each segment. `words` are those of the prompt that exits read.
     """
 
     model: EarlyExitModel
     target: tuple[int, ...]
     hidden: tuple[Tensor, ...]
+    words: tuple[int, ...] = ()
 
     @cached_property
     def predicted(self) -> list[list[int]]:
@@ -42,7 +43,7 @@ class ForcedStates:
     @cached_property
     def _likeliest(self) -> list[tuple[Tensor, Tensor]]:
         with torch.inference_mode():
-            return [self.model.likeliest(index, hidden) for index, hidden in enumerate(self.hidden)]
+            return [self.model.likeliest(index, hidden, self.words) for index, hidden in enumerate(self.hidden)]
 
     def judge(self, policy: Policy) -> Forced:
         """Ask a policy at each token, in order; a token it gives up on is not right, at the depth it gave up at."""
@@ -75,4 +76,4 @@ def force(prefill: Prefill, target: Sequence[int]) -> ForcedStates:
     session.feed([prefill.prompt[-1], *target[:-1]])
     # Clones: a runner may keep its outputs in memory that its next run writes to.
     hidden = tuple(session.run(index).clone() for index in range(len(session.model.segments)))
-    return ForcedStates(session.model, tuple(target), hidden)
+    return ForcedStates(session.model, tuple(target), hidden, session.model.words_of(prefill.prompt))

@@ -36,6 +36,7 @@ class PropagatedText:
         self._backbone, self._model = backbone, model
         self._caches = [backbone.new_cache(len(layers)) for layers in model.segments]
         self.length = 0
+        self._words: tuple[int, ...] = ()
 
     def prefill(self, prompt: Sequence[int]) -> None:
         """Run a prompt, all but its last token, to full depth."""
@@ -45,7 +46,7 @@ class PropagatedText:
             for layers, cache in zip(self._model.segments, self._caches, strict=True):
                 if layers:
                     hidden = self._backbone.run_layers(layers, hidden, start, cache)
-        self.length = len(prompt) - 1
+        self.length, self._words = len(prompt) - 1, self._model.words_of(prompt)
 
     def next(self, token: int, policy: Policy | None) -> tuple[Token, Verdict]:
         """Feed a token; return the next one and the verdict. No policy is full depth."""
@@ -64,12 +65,14 @@ class PropagatedText:
 
     def _read(self, segment: int, hidden: Tensor) -> Token:
         model = self._model
-        shortlisted = model.shortlist_layers(segment) > 0
-        return Token(int(model.most_likely(segment, hidden)[0]), model.depth(segment), shortlisted=shortlisted)
+        id, shortlisted = int(model.most_likely(segment, hidden, self._words)[0]), model.shortlist_layers(segment) > 0
+        return Token(id, model.depth(segment), shortlisted=shortlisted)
 
     def _reading(self, segment: int, hidden: Tensor) -> PolicyReading:
-        depth = self._model.depth(segment)
-        return PolicyReading(segment, depth, hidden[0], lambda: float(self._model.likeliest(segment, hidden)[1]))
+        model, words = self._model, self._words
+        return PolicyReading(
+            *(segment, model.depth(segment), hidden[0]), lambda: float(model.likeliest(segment, hidden, words)[1])
+        )
 
     def _propagate(self, segment: int, hidden: Tensor, start: int) -> None:
         rows = self._backbone.rows(start, 1)

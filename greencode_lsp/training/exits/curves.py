@@ -10,11 +10,11 @@ from torch.nn import functional
 from greencode_lsp.engine import Runner
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.runner import Reader
+from greencode_lsp.engine.shortlist import listed_by, words_of
 from greencode_lsp.training.progress import Report
 from greencode_lsp.training.traces.observe import observe
+from greencode_lsp.training.traces.record import READ_ROWS
 from greencode_lsp.training.traces.texts import Window
-
-READ_ROWS = 256
 
 PRECISION = 0.99
 
@@ -44,10 +44,10 @@ class Tally:
     agrees: list[Tensor] = field(default_factory=list)
     sureness: list[Tensor] = field(default_factory=list)
 
-    def add(self, reader: Reader, hidden: Tensor, full: Tensor, true: Tensor) -> None:
-        """Read and count rows. Shapes: hidden [rows, hidden], full and true [rows]."""
+    def add(self, reader: Reader, hidden: Tensor, words: tuple[int, ...], full: Tensor, true: Tensor) -> None:
+        """Read and count rows, with a text's words. Shapes: hidden [rows, hidden], full and true [rows]."""
         self.loss += float(functional.cross_entropy(reader.logits(hidden).float(), true, reduction="sum"))
-        tokens, probabilities = reader.likeliest(hidden)
+        tokens, probabilities = reader.likeliest(hidden, words)
         self.right += int((tokens == true).sum())
         self.agrees.append((tokens == full).cpu())
         self.sureness.append(probabilities.cpu())
@@ -77,15 +77,15 @@ def measure_curves(
 ) -> list[ExitQuality]:
     """Return the quality of every exit and, last, of full depth; exits without a head are read as full depth is."""
     readers: list[Reader] = [runner.reader(head) for head in (*map(heads.get, exits), None)]
-    tallies = [Tally() for _ in readers]
+    tallies, listed = [Tally() for _ in readers], listed_by(heads)
     for index, window in enumerate(windows):
         report("measuring exits", index, len(windows))
         observed = observe(runner, window.ids, exits, lead)
         for start in range(0, len(observed.true), READ_ROWS):
-            rows = slice(start, start + READ_ROWS)
+            rows, words = slice(start, start + READ_ROWS), words_of(window.read_by(start), listed)
             states = [*observed.hidden[rows].unbind(1), observed.final[rows]]
             full, _ = readers[-1].likeliest(states[-1])
             for reader, hidden, tally in zip(readers, states, tallies, strict=True):
-                tally.add(reader, hidden, full, observed.true[rows])
+                tally.add(reader, hidden, words, full, observed.true[rows])
     depths = (*exits, runner.shape.layers)
     return [tally.quality(depth) for depth, tally in zip(depths, tallies, strict=True)]

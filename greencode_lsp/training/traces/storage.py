@@ -13,7 +13,7 @@ from greencode_lsp.training.traces.shards import Column, Rows, ShardWriter, Tabl
 
 INDEX = "traces.json"
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ class Window:
     ids: NDArray[Any]
     before: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int64))
 
+    def read_by(self, row: int) -> list[int]:
+        """Return the tokens of this text up to a row of `ids`, that row's own among them."""
+        return [*map(int, self.before), *map(int, self.ids[: row + 1])]
+
 
 @dataclass(frozen=True)
 class Choice:

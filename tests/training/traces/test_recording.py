@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from greencode_lsp.engine import EarlyExitModel, Runner, load_backbone
+from greencode_lsp.engine import Backbone, EarlyExitModel, Runner, load_backbone
+from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.policy import FixedExit
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.policy.trace_set import as_full_depth_says, load_traces
@@ -55,6 +56,25 @@ def test_a_trace_is_what_transformers_computes(
     assert traces.probability[:][:, -1] == pytest.approx(probabilities.amax(dim=-1), abs=2e-3)
     assert traces.true[:].tolist() == ids[0, 1:].tolist()
     assert traces.place[:].tolist() == [[0, 0, row] for row in range(39)]
+
+
+def test_a_shortlist_is_read_with_the_words_that_stand_before(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greencode_lsp.training.traces.record.READ_ROWS", 8)
+    shortlist = torch.arange(0, runner.shape.vocabulary_size, 9)
+    assert isinstance(runner, Backbone)
+    head = ExitHead(runner.weights.final_norm, shortlist=shortlist)
+    facts = TraceFacts("tiny", 4, (1, 4), 32, ("one",), "train", 48)
+    before, ids = np.arange(1, 30), random_text(np.random.default_rng(4), 40)
+    traces = record_traces(runner, {1: head, 4: head}, [Window(0, 0, 0, ids, before)], (), tmp_path, facts, silent)
+    logits = runner.reader().logits(torch.from_numpy(traces.hidden[:][:, 1]).float())
+    for row, said in enumerate(traces.predicted[:][:, 1].tolist()):
+        known = {*shortlist.tolist(), *before.tolist(), *ids[: row // 8 * 8 + 1].tolist()}
+        beyond = [id for id in range(runner.shape.vocabulary_size) if id not in known]
+        assert said in known
+        assert logits[row, said] > logits[row, sorted(known)].max() - 0.02  # states are kept in half floats
+        assert beyond, "or nothing is shown"
 
 
 def test_a_recording_that_was_killed_goes_on_to_the_same_end(
