@@ -29,7 +29,8 @@ def policy(
     algorithm: Annotated[str, typer.Option(help="ppo, stopping or supervised.")] = "supervised",
     reward: Annotated[str, typer.Option(help="energy, paper, paper-alignment or paper-scaled.")] = "energy",
     right: Annotated[
-        str, typer.Option(help="What counts as right: agreement with full depth, or truth, the token that came.")
+        str,
+        typer.Option(help="What counts as right: agreement with full depth, truth (the token that came), or both."),
     ] = "agreement",
     price: Annotated[
         float, typer.Option("--lambda", min=0, help="What the energy of a token at full depth is worth, in tokens.")
@@ -52,13 +53,14 @@ def policy(
 ) -> None:
     """Train a policy on recorded traces."""
     from greencode_lsp.training.policy.export import write_policy
+    from greencode_lsp.training.policy.rewards import RIGHT
     from greencode_lsp.training.policy.trace_set import as_full_depth_says, join, load_traces
     from greencode_lsp.training.policy.train import ALGORITHMS, REWARDS, TrainOptions, train
 
     for name, value, choices in (
         ("--algorithm", algorithm, ALGORITHMS),
         ("--reward", reward, REWARDS),
-        ("--right", right, ("agreement", "truth")),
+        ("--right", right, RIGHT),
     ):
         if value not in choices:
             raise UserError(f"unknown {name} {value!r}; there are: {', '.join(choices)}")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from greencode_lsp.training.policy.costs import Costs
-from greencode_lsp.training.policy.trace_set import Booleans, Floats, TraceSet
+from greencode_lsp.training.policy.trace_set import Floats, TraceSet
 
-RIGHT = ("agreement", "truth")
+RIGHT = ("agreement", "truth", "both")
 
 STOP_PENALTY = 9.0
 """What giving up costs where full depth would have been right: it pays only above 90 % certainty that it is not."""
@@ -27,9 +27,9 @@ class Rewards:
 def energy_rewards(traces: TraceSet, costs: Costs, price: float, right: str = "agreement") -> Rewards:
     """Return 1 for a right token minus what was spent on it; `price` is that of a full-depth token's energy.
 
-    Right is what full depth says ("agreement") or what really came ("truth"). Agreement is the default: it is what
-    users are promised, it is a function of the model's state rather than of chance, and it leaves tokens that nobody
-    can foresee as plausible as full depth would make them, while the truth pays for leaving those at once, anyhow.
+    Right is what full depth says ("agreement") or what really came ("truth"), or half each ("both"). Agreement is a
+    function of the model's state rather than of chance, and it leaves tokens that nobody can foresee as plausible as
+    full depth would make them, while the truth, which is what bounds are about, pays for leaving those at once, anyhow.
 
     A segment's price is what leaving early spares: rows that wait are caught up for `row_cost` of it later. Giving up
     earns 1 where full depth is wrong, and costs `STOP_PENALTY` where it is not.
@@ -45,8 +45,8 @@ def energy_rewards(traces: TraceSet, costs: Costs, price: float, right: str = "a
     return Rewards(leave, deeper, np.broadcast_to(stop, leave.shape).copy())
 
 
-def right_exits(traces: TraceSet, right: str) -> Booleans:
-    """Return whether each exit and full depth are right: [R, E + 1]."""
-    if right == "truth":
-        return traces.right
-    return np.concatenate([traces.agrees, np.ones((len(traces), 1), bool)], axis=1)
+def right_exits(traces: TraceSet, right: str) -> Floats:
+    """Return how right each exit and full depth are, [R, E + 1]: 0, 1, or between where only one of both says so."""
+    agrees = np.pad(traces.agrees, ((0, 0), (0, 1)), constant_values=True).astype(float)
+    true = traces.right.astype(float)
+    return np.asarray({"agreement": agrees, "truth": true, "both": (agrees + true) / 2}[right])

@@ -10,7 +10,7 @@ from greencode_lsp.policy.learned import PolicyFile
 from greencode_lsp.training.policy.export import finish, from_networks
 from greencode_lsp.training.policy.fitting import FitOptions, fit_exit
 from greencode_lsp.training.policy.inputs import fit_inputs
-from greencode_lsp.training.policy.trace_set import Booleans, Floats, TraceSet
+from greencode_lsp.training.policy.trace_set import Floats, TraceSet
 from greencode_lsp.training.progress import Report
 
 
@@ -59,8 +59,11 @@ def targets(traces: TraceSet, index: int, right: str) -> Floats:
     return np.stack([harmless(traces, right)[:, index], ~traces.right[:, -1]], axis=1).astype(float)
 
 
-def harmless(traces: TraceSet, right: str) -> Booleans:
-    """Return where leaving loses nothing, [R, E]: full depth says the same, or by the truth, is no better."""
-    if right == "truth":
-        return np.asarray(traces.right[:, :-1] | ~traces.right[:, -1:])
-    return traces.agrees
+def harmless(traces: TraceSet, right: str) -> Floats:
+    """Return how well leaving does, [R, E]: 1 where nothing is lost, 0 where something is.
+
+    By agreement nothing is lost where full depth says the same, by the truth where it is no better. By both, what is
+    another word and no worse counts half.
+    """
+    agrees, no_worse = traces.agrees.astype(float), (traces.right[:, :-1] | ~traces.right[:, -1:]).astype(float)
+    return np.asarray({"agreement": agrees, "truth": no_worse, "both": (agrees + no_worse) / 2}[right])

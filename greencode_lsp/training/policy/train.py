@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from greencode_lsp.policy.learned import PolicyFile
 from greencode_lsp.training.policy.costs import Costs
 from greencode_lsp.training.policy.fitting import FitOptions
+from greencode_lsp.training.policy.levels import levelled
 from greencode_lsp.training.policy.outcomes import Figures, tally
 from greencode_lsp.training.policy.paper_rewards import paper_rewards, paper_variant, without_hopeless
 from greencode_lsp.training.policy.ppo import PAPER, PpoOptions, train_ppo
 from greencode_lsp.training.policy.rewards import Rewards, energy_rewards
 from greencode_lsp.training.policy.scoring import decide, score
 from greencode_lsp.training.policy.stopping import train_stopping
-from greencode_lsp.training.policy.supervised import train_supervised
+from greencode_lsp.training.policy.supervised import harmless, train_supervised
 from greencode_lsp.training.policy.trace_set import TraceSet
 from greencode_lsp.training.progress import Report
 
@@ -70,6 +71,7 @@ def train(traces: TraceSet, options: TrainOptions, costs: Costs, report: Report)
             policy = train_stopping(fitted, held_out, rewards_of, fit, report)
         case "supervised":
             policy = train_supervised(fitted, held_out, options.right, fit, report, options.focal)
+            policy = levelled(policy, held_out, harmless(held_out, options.right), costs, options.price)
         case _:
             raise ValueError(options.algorithm)
     choice = decide(*score(policy, held_out), 0.0)

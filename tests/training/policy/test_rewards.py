@@ -4,6 +4,7 @@ import pytest
 from greencode_lsp.training.policy.costs import Costs
 from greencode_lsp.training.policy.paper_rewards import paper_rewards, paper_variant, without_hopeless
 from greencode_lsp.training.policy.rewards import STOP_PENALTY, energy_rewards
+from greencode_lsp.training.policy.supervised import harmless
 from greencode_lsp.training.policy.trace_set import TraceSet
 
 
@@ -37,6 +38,8 @@ def test_right_is_what_full_depth_says_or_what_came():
     assert energy_rewards(traces, free, 0.0, "agreement").leave[0].tolist() == [0, 0, 1]
     assert energy_rewards(traces, free, 0.0, "truth").leave[0].tolist() == [1, 0, 0]
     assert energy_rewards(traces, free, 0.0, "truth").deeper[0, -1] == 0
+    assert energy_rewards(traces, free, 0.0, "both").leave[0].tolist() == [0.5, 0, 0.5]
+    assert energy_rewards(traces, free, 0.0, "both").deeper[0, -1] == 0.5
     assert energy_rewards(traces, free, 0.0).stop[0].tolist() == [1, 1, 1]
 
 
@@ -67,3 +70,10 @@ def test_the_papers_variants_differ_in_what_is_right_and_in_what_good_decisions_
 def test_the_paper_leaves_out_tokens_that_nothing_gets_right():
     traces = traces_of([[1, 1, 1, 1], [1, 1, 1, 2], [3, 1, 1, 1]], [2, 2, 3])
     assert without_hopeless(traces).true.tolist() == [2, 3]
+
+
+def test_leaving_is_harmless_where_full_depth_says_the_same_or_is_no_better():
+    traces = traces_of([[5, 2, 3, 3], [1, 2, 7, 7], [1, 2, 7, 7]], [5, 7, 8])
+    assert harmless(traces, "agreement").tolist() == [[0, 0, 1], [0, 0, 1], [0, 0, 1]]
+    assert harmless(traces, "truth").tolist() == [[1, 1, 1], [0, 0, 1], [1, 1, 1]]
+    assert harmless(traces, "both").tolist() == [[0.5, 0.5, 1], [0, 0, 1], [0.5, 0.5, 1]]
