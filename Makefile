@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 demo: $(VENV)/.installed
 	$(BIN)/greencode models pull smollm2-135m
-	$(BIN)/greencode complete examples/stack.py --at 23:9
+	$(BIN)/greencode complete examples/stack.py --at 27:9
 	$(BIN)/greencode complete examples/Vector.java --at 18:9
 	$(BIN)/greencode complete examples/Vector.java --at 18:9 --profile exact
 

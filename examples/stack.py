@@ -5,6 +5,10 @@ class StackFullError(Exception):
     """Raised when a stack has no room left."""
 
 
+class StackEmptyError(Exception):
+    """Raised when a stack has nothing left."""
+
+
 class Stack:
     """A last-in, first-out collection of at most `limit` items."""
 

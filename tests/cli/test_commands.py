@@ -39,7 +39,7 @@ def json_of(result: subprocess.CompletedProcess[str]) -> Any:
 
 @pytest.mark.parametrize("profile", ["full", "exact"])
 def test_complete_prints_exactly_the_agreed_json(profile: str, default_bundle_folder: Path, tmp_path: Path) -> None:
-    arguments = ("complete", str(EXAMPLES / "stack.py"), "--at", "23:9", "--max-tokens", "12", "--profile", profile)
+    arguments = ("complete", str(EXAMPLES / "stack.py"), "--at", "27:9", "--max-tokens", "12", "--profile", profile)
     result = json_of(greencode(*arguments, "--json", data=tmp_path))
     assert set(result) == JSON_FIELDS
     assert "".join(token["text"] for token in result["tokens"]) == result["text"] != ""
