@@ -1,7 +1,7 @@
 """How good every exit is, measured over windows of held-out code: what decides where exits pay."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -35,27 +35,26 @@ class ExitQuality:
     sure_share: float
 
 
-@dataclass
 class Tally:
-    """Sums over rows at one depth."""
+    """Sums over rows at one depth; room for all of them from the start, lest small pieces hold on to large ones."""
 
-    loss: float = 0.0
-    right: int = 0
-    agrees: list[Tensor] = field(default_factory=list)
-    sureness: list[Tensor] = field(default_factory=list)
+    def __init__(self, rows: int) -> None:
+        self.loss, self.right, self.rows = 0.0, 0, 0
+        self.agrees, self.sureness = torch.zeros(rows, dtype=torch.bool), torch.zeros(rows)
 
     def add(self, reader: Reader, hidden: Tensor, words: tuple[int, ...], full: Tensor, true: Tensor) -> None:
         """Read and count rows, with a text's words. Shapes: hidden [rows, hidden], full and true [rows]."""
         self.loss += float(functional.cross_entropy(reader.logits(hidden).float(), true, reduction="sum"))
         tokens, probabilities = reader.likeliest(hidden, words)
         self.right += int((tokens == true).sum())
-        self.agrees.append((tokens == full).cpu())
-        self.sureness.append(probabilities.cpu())
+        rows = slice(self.rows, self.rows + len(true))
+        self.agrees[rows], self.sureness[rows] = (tokens == full).cpu(), probabilities.cpu()
+        self.rows = rows.stop
 
     def quality(self, depth: int) -> ExitQuality:
         """Return the means."""
-        agrees = torch.cat(self.agrees)[torch.cat(self.sureness).argsort(descending=True, stable=True)]
-        rows = len(agrees)
+        rows = self.rows
+        agrees = self.agrees[:rows][self.sureness[:rows].argsort(descending=True, stable=True)]
         precise = (agrees.cumsum(0) >= PRECISION * torch.arange(1, rows + 1)).nonzero()
         return ExitQuality(
             depth=depth,
@@ -77,7 +76,7 @@ def measure_curves(
 ) -> list[ExitQuality]:
     """Return the quality of every exit and, last, of full depth; exits without a head are read as full depth is."""
     readers: list[Reader] = [runner.reader(head) for head in (*map(heads.get, exits), None)]
-    tallies, listed = [Tally() for _ in readers], listed_by(heads)
+    tallies, listed = [Tally(sum(len(window.ids) for window in windows)) for _ in readers], listed_by(heads)
     for index, window in enumerate(windows):
         report("measuring exits", index, len(windows))
         observed = observe(runner, window.ids, exits, lead)
