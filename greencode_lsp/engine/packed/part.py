@@ -25,7 +25,7 @@ class PackedPart:
         self._part = whole.select(self.ids)
         self.head = describe_linear(self._part.head)
         self.screen = self.head if self._part.screen is None else describe_linear(self._part.screen)
-        self.byte_count = whole.select(shortlist).byte_count
+        self.byte_count = self._part.byte_count * len(shortlist) // len(self.ids)  # a text's few words are not counted
         self._lay(self.ids[self._first : self._size])
 
     @property
