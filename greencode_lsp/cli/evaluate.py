@@ -50,7 +50,7 @@ def evaluate(
     control: Annotated[
         list[str] | None,
         typer.Option(
-            help="fixed, random, confidence, propagate, original or none. All by default, propagate only for windows."
+            help="exits, fixed, random, confidence, propagate, original, none. All by default, propagate in windows."
         ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="hf, layerskip or llama.cpp, on the same examples.")] = None,
