@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from greencode_lsp.training.policy.costs import Costs
-from greencode_lsp.training.policy.trace_set import Floats, TraceSet
+from greencode_lsp.training.policy.trace_set import Booleans, Floats, TraceSet
 
-RIGHT = ("agreement", "truth", "both")
+AGREEMENT_SHARE = {"agreement": 1.0, "truth": 0.0, "both": 0.5}
+
+RIGHT = tuple(AGREEMENT_SHARE)
 
 STOP_PENALTY = 9.0
 """What giving up costs where full depth would have been right: it pays only above 90 % certainty that it is not."""
@@ -47,6 +49,11 @@ def energy_rewards(traces: TraceSet, costs: Costs, price: float, right: str = "a
 
 def right_exits(traces: TraceSet, right: str) -> Floats:
     """Return how right each exit and full depth are, [R, E + 1]: 0, 1, or between where only one of both says so."""
-    agrees = np.pad(traces.agrees, ((0, 0), (0, 1)), constant_values=True).astype(float)
-    true = traces.right.astype(float)
-    return np.asarray({"agreement": agrees, "truth": true, "both": (agrees + true) / 2}[right])
+    agrees = np.pad(traces.agrees, ((0, 0), (0, 1)), constant_values=True)
+    return weighed(right, agrees, traces.right)
+
+
+def weighed(right: str, by_agreement: Booleans, by_truth: Booleans) -> Floats:
+    """Return what is right by one of `RIGHT`, given what is by agreement and by the truth."""
+    share = AGREEMENT_SHARE[right]
+    return np.asarray(share * by_agreement + (1 - share) * by_truth)

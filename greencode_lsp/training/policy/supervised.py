@@ -10,6 +10,7 @@ from greencode_lsp.policy.learned import PolicyFile
 from greencode_lsp.training.policy.export import finish, from_networks
 from greencode_lsp.training.policy.fitting import FitOptions, fit_exit
 from greencode_lsp.training.policy.inputs import fit_inputs
+from greencode_lsp.training.policy.rewards import weighed
 from greencode_lsp.training.policy.trace_set import Floats, TraceSet
 from greencode_lsp.training.progress import Report
 
@@ -65,5 +66,4 @@ def harmless(traces: TraceSet, right: str) -> Floats:
     By agreement nothing is lost where full depth says the same, by the truth where it is no better. By both, what is
     another word and no worse counts half.
     """
-    agrees, no_worse = traces.agrees.astype(float), (traces.right[:, :-1] | ~traces.right[:, -1:]).astype(float)
-    return np.asarray({"agreement": agrees, "truth": no_worse, "both": (agrees + no_worse) / 2}[right])
+    return weighed(right, traces.agrees, traces.right[:, :-1] | ~traces.right[:, -1:])
