@@ -30,6 +30,9 @@ def exits(
     model: Model = "smollm2-135m",
     frozen: Annotated[bool, typer.Option("--freeze-backbone", help="Train heads only, full depth stays.")] = False,
     low_rank: Annotated[bool, typer.Option("--low-rank", help="Train adapters of the layers, and heads.")] = False,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="Trained exits to go on from, such as a bundle's.")
+    ] = None,
     at: Annotated[str | None, typer.Option("--exits", help="Depths in layers done, as 6,12,18.")] = None,
     tokens: Annotated[int | None, typer.Option(min=2, help="Tokens of the corpus to learn from.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="How often to learn from each.")] = None,
@@ -61,7 +64,7 @@ def exits(
         seed=seed,
     )
     with progress_bar() as report:
-        job = Job(fetch_material(model, report), corpus, out, asked, chosen_device(device))
+        job = Job(fetch_material(model, report), corpus, out, asked, chosen_device(device), start)
         result = train_exits(job, report)
     if as_json:
         print_json(result)

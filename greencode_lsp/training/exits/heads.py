@@ -1,6 +1,6 @@
 """Exit heads as PyTorch modules, computing what the engine computes, with parameters in float32."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from greencode_lsp.engine.architecture import Architecture, Linear, Norm
 from greencode_lsp.engine.backbone import normalise, translate
 from greencode_lsp.engine.exits import ExitHead, Translator
+from greencode_lsp.training.errors import TrainingError
 
 
 class TrainableNorm(nn.Module):
@@ -17,6 +18,12 @@ class TrainableNorm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(norm.weight.detach().float().clone())
         self.bias = None if norm.bias is None else nn.Parameter(norm.bias.detach().float().clone())
+
+    def begin_as(self, norm: Norm) -> None:
+        """Take over a trained norm."""
+        self.weight.copy_(norm.weight)
+        if self.bias is not None and norm.bias is not None:
+            self.bias.copy_(norm.bias)
 
     def as_norm(self) -> Norm:
         """Return it as the engine holds norms; the tensors are shared."""
@@ -49,6 +56,18 @@ class TrainableExit(nn.Module):
             self.mlp_in = nn.Parameter(torch.randn(rows, size, generator=generator) * size**-0.5)
             self.mlp_out = nn.Parameter(torch.zeros(size, width))
         self.register_buffer("scale", torch.ones(()))
+
+    def begin_as(self, head: ExitHead) -> None:
+        """Take over a trained head, whose translator has the same width."""
+        self.norm.begin_as(head.norm)
+        if head.translator is not None:
+            self.mlp_norm.begin_as(head.translator.mlp_norm)
+            self.mlp_in.copy_(head.translator.mlp_in.weight)
+            self.mlp_out.copy_(head.translator.mlp_out.weight / self.scale)
+
+    def width(self) -> int:
+        """Return the translator's width, 0 where there is none."""
+        return self.mlp_out.shape[1] if self.translated else 0
 
     def as_head(self) -> ExitHead:
         """Return it as the engine holds exit heads; the tensors are shared."""
@@ -85,6 +104,19 @@ class TrainableExits(nn.Module):
         for module, size in zip(self._modules_by_depth(), sizes, strict=True):
             module.scale.fill_(REACH * float(size))
 
+    @torch.no_grad()
+    def begin_as(self, heads: Mapping[int, ExitHead]) -> None:
+        """Take over trained heads, by depth; raise `TrainingError` where one is missing or of another width."""
+        for depth, module in zip(self.depths, self._modules_by_depth(), strict=True):
+            if depth not in heads:
+                raise TrainingError(f"the exits to go on from have none after {depth} layers, only {sorted(heads)}")
+            if (width := width_of(heads[depth])) != module.width():
+                raise TrainingError(
+                    f"the exit after {depth} layers to go on from has width {width}, the recipe {module.width()}: "
+                    f"give --width {width}"
+                )
+            module.begin_as(heads[depth])
+
     def _modules_by_depth(self) -> list[TrainableExit]:
         return [module for module in self.exits if isinstance(module, TrainableExit)]
 
@@ -92,6 +124,11 @@ class TrainableExits(nn.Module):
         """Return the heads by depth, without gradients."""
         modules = self._modules_by_depth()
         return {depth: detached(module.as_head()) for depth, module in zip(self.depths, modules, strict=True)}
+
+
+def width_of(head: ExitHead) -> int:
+    """Return the width of a head's translator, 0 where it has none."""
+    return 0 if head.translator is None else head.translator.mlp_out.weight.shape[1]
 
 
 def detached(head: ExitHead) -> ExitHead:

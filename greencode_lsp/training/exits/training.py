@@ -8,7 +8,7 @@ from greencode_lsp.engine import load_backbone, load_runner
 from greencode_lsp.engine.runner import multiplies_bfloat16
 from greencode_lsp.paths import cache_folder
 from greencode_lsp.training.exits.frozen import FrozenTask
-from greencode_lsp.training.exits.job import Job
+from greencode_lsp.training.exits.job import Job, begin_heads
 from greencode_lsp.training.exits.recipe import Recipe
 from greencode_lsp.training.exits.results import write_results
 from greencode_lsp.training.exits.states import BatchSize, LiveSource, RecordedSource, join, record_states, states_of
@@ -51,6 +51,7 @@ def train_frozen(job: Job, report: Report) -> dict[str, Any]:
     else:
         source = LiveSource(runner, windows, recipe.exits, material.lead, size)
     task = FrozenTask(backbone, recipe, source, validation)
+    begin_heads(task.heads, job, backbone.shape)
     untrained = task.score(task.module)
     standing = train(task, recipe, job.out, accelerator, report)
     heads = task.heads.as_heads()

@@ -9,7 +9,7 @@ from torch import Tensor
 from greencode_lsp.engine import load_backbone
 from greencode_lsp.engine.adapters import ADAPTERS_FILE, adapters_metadata
 from greencode_lsp.training.exits.forward import MAPS, TunableBackbone, key
-from greencode_lsp.training.exits.job import Job
+from greencode_lsp.training.exits.job import Job, begin_heads
 from greencode_lsp.training.exits.packing import PackedTexts
 from greencode_lsp.training.exits.results import write_results
 from greencode_lsp.training.exits.trainer import make_accelerator, train
@@ -36,6 +36,7 @@ def train_tuned(job: Job, report: Report) -> dict[str, Any]:
         [files[number] for number in learned], recipe.tokens, recipe.context, material.lead, ending, recipe.seed
     )
     task = TunedTask(backbone, recipe, texts, kept)
+    begin_heads(task.model.heads, job, backbone.shape)
     before = task.score(task.module)
     standing = train(task, recipe, job.out, accelerator, report)
     layers = task.model.layers

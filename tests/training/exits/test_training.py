@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,31 @@ def test_a_broken_checkpoint_is_one_line(job: Callable[..., Job]) -> None:
 def test_a_recipe_that_does_not_fit_the_model_is_refused(job: Callable[..., Job], changes: dict, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         train_exits(job(**changes), silent)
+
+
+@FAMILIES
+@pytest.mark.parametrize("mode", ["frozen", "low-rank"])
+def test_a_training_that_goes_on_from_exits_begins_where_they_ended(job: Callable[..., Job], mode: str) -> None:
+    first = job("first")
+    ended = train_exits(first, silent)["after"]
+    second = train_exits(replace(job("second", mode=mode), start=first.out / EXITS_FILE), silent)
+    names = ("agreement_1", "agreement_2")
+    assert [second["before"][name] for name in names] == pytest.approx([ended[name] for name in names], abs=0.01)
+    assert gained(second, 1) >= 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"width": 32}, "the exit after 1 layers to go on from has width 24, the recipe 32: give --width 24"),
+        ({"exits": (1, 3)}, r"the exits to go on from have none after 3 layers, only \[1, 2"),
+    ],
+)
+def test_exits_that_do_not_fit_are_no_beginning(job: Callable[..., Job], changes: dict, message: str) -> None:
+    first = job("first", exits=(1, 2))
+    train_exits(first, silent)
+    with pytest.raises(TrainingError, match=message):
+        train_exits(replace(job("second", **changes), start=first.out / EXITS_FILE), silent)
 
 
 def test_recorded_states_serve_other_exits_later(job: Callable[..., Job]) -> None:
