@@ -71,7 +71,8 @@ class PackedBackbone:
     @property
     def description(self) -> str:
         """What people may want to know: how the weights are held."""
-        return f"packed weights, {self.weights.layers[0].mlp_in.weight.bits} bits, AVX-512 VNNI"
+        instructions = self._library.instructions().decode()
+        return f"packed weights, {self.weights.layers[0].mlp_in.weight.bits} bits, {instructions}"
 
     def embed(self, tokens: list[int], start: int) -> Tensor:
         """Return the hidden states [rows, hidden] that enter layer 1 for tokens at positions from `start`."""

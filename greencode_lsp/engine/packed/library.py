@@ -9,11 +9,21 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import torch
+
 from greencode_lsp.paths import cache_folder
 
 SOURCES = Path(__file__).with_name("kernel")
 
-FLAGS = ("-O3", "-std=gnu11", "-march=x86-64-v4", "-mavx512vnni", "-pthread", "-shared", "-fPIC")
+FLAGS = ("-O3", "-std=gnu11", "-pthread", "-shared", "-fPIC")
+
+INSTRUCTION_SETS = {
+    "x86_64": (("-march=x86-64-v4", "-mavx512vnni"), ("-march=x86-64-v3",)),
+    "aarch64": (("-march=armv8.2-a+dotprod",),),
+}
+"""What the kernel can be compiled for, by machine, the fastest first: AVX-512 VNNI, AVX2; NEON with dot products."""
+
+ALIASES = {"AMD64": "x86_64", "arm64": "aarch64"}
 
 COMPILE_SECONDS = 120
 
@@ -24,22 +34,37 @@ class KernelUnavailableError(Exception):
 
 @cache
 def load_library() -> ctypes.CDLL:
-    """Return the kernel, compiled now if it is not in the cache; raise `KernelUnavailableError` in one line."""
-    if platform.machine() not in ("x86_64", "AMD64"):
-        raise KernelUnavailableError(f"the fast CPU kernel needs AVX-512 VNNI, which {platform.machine()} lacks")
-    try:
-        library = ctypes.CDLL(str(compiled()))
-    except OSError as error:
-        raise KernelUnavailableError(f"the fast CPU kernel cannot be loaded: {error}") from error
-    if not library.supported():
-        raise KernelUnavailableError("the fast CPU kernel needs AVX-512 VNNI, which this processor lacks")
-    declare(library)
-    return library
+    """Return the kernel for the fastest instructions of this machine, compiled now if it is not in the cache.
+
+    Raises `KernelUnavailableError` in one line.
+    """
+    for flags in possible_sets():
+        try:
+            library = ctypes.CDLL(str(compiled(flags)))
+        except OSError as error:
+            raise KernelUnavailableError(f"the fast CPU kernel cannot be loaded: {error}") from error
+        if library.supported():
+            declare(library)
+            return library
+    raise KernelUnavailableError(
+        "the fast CPU kernel needs AVX2 with FMA and F16C, AVX-512 VNNI, or NEON with dot products, which this "
+        f"{platform.machine()} processor lacks"
+    )
+
+
+def possible_sets() -> tuple[tuple[str, ...], ...]:
+    """Return flags of the compiler for each set that this machine may have, the fastest first."""
+    machine = ALIASES.get(platform.machine(), platform.machine())
+    sets = INSTRUCTION_SETS.get(machine, ())
+    if machine == "x86_64" and "AVX512" not in torch.backends.cpu.get_cpu_capability():
+        return sets[1:]
+    return sets
 
 
 def declare(library: ctypes.CDLL) -> None:
     """Tell ctypes what the functions take, so that plain numbers can be given: the quickest way to call."""
     number, address = ctypes.c_int64, ctypes.c_void_p
+    library.instructions.restype = ctypes.c_char_p
     library.layers_bytes.restype = library.reader_bytes.restype = number
     library.layers_bytes.argtypes = (address, number, number, number, number)
     library.run_layers.restype = ctypes.c_int
@@ -52,10 +77,10 @@ def declare(library: ctypes.CDLL) -> None:
     library.score_policy.argtypes = (address, address, address, address)
 
 
-def compiled() -> Path:
-    """Return the path of the compiled kernel; the name holds all that it depends on."""
+def compiled(flags: tuple[str, ...]) -> Path:
+    """Return the path of the kernel compiled with flags for a set; the name holds all that it depends on."""
     sources = [file.read_bytes() for file in sorted(SOURCES.iterdir()) if file.suffix in (".c", ".h")]
-    key = hashlib.sha256(b"".join(sources) + " ".join(FLAGS).encode()).hexdigest()[:16]
+    key = hashlib.sha256(b"".join(sources) + " ".join((*FLAGS, *flags)).encode()).hexdigest()[:16]
     folder = cache_folder() / "kernels"
     path = folder / f"kernel-{key}.so"
     if path.is_file():
@@ -66,7 +91,7 @@ def compiled() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f".{path.name}.{os.getpid()}"
-        command = [compiler, *FLAGS, "-o", str(aside), str(SOURCES / "kernel.c"), "-lm"]
+        command = [compiler, *FLAGS, *flags, "-o", str(aside), str(SOURCES / "kernel.c"), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_SECONDS)
         aside.replace(path)
     except subprocess.CalledProcessError as error:

@@ -31,21 +31,17 @@ static void rotate_and_store(const Shape *shape, float *qkv, int64_t rows, int64
             float *vector = qkv + item * size;
             if (shape->cos && head < turned) rotate(vector, shape->cos + table, shape->sin + table, size / 2);
             if (head < shape->heads) continue;
-            for (int64_t i = 0; i < size; i += 16) {
-                uint16_t halves[16];
-                _mm256_storeu_si256((__m256i *)halves, _mm512_cvtps_ph(_mm512_loadu_ps(vector + i), 0));
+            for (int64_t i = 0; i < size; i += LANES) {
+                uint16_t halves[LANES];
+                store_half(halves, load(vector + i));
                 if (head < turned) {
                     uint16_t *place = keys + (head - shape->heads) * capacity * size;
-                    for (int64_t j = 0; j < 16; j++) place[key_place(position, i + j, size)] = halves[j];
+                    for (int64_t j = 0; j < LANES; j++) place[key_place(position, i + j, size)] = halves[j];
                 } else {
                     memcpy(values + ((head - turned) * capacity + position) * size + i, halves, sizeof halves);
                 }
             }
         }
-}
-
-static inline __m512 half_floats(const uint16_t *at) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)at));
 }
 
 typedef struct {  // queries that share a head's keys and values
@@ -58,7 +54,7 @@ typedef struct {  // queries that share a head's keys and values
 
 // Asks for 16 positions of keys or values: they are read in runs too short for the processor to see them coming.
 static inline void fetch_ahead(const uint16_t *at, int64_t size) {
-    for (int64_t i = 0; i < BLOCK * size; i += 32) _mm_prefetch((const char *)(at + i), _MM_HINT_T0);
+    for (int64_t i = 0; i < BLOCK * size; i += 32) __builtin_prefetch(at + i);
 }
 
 // Scores of `count` (known when inlined) queries against the keys of a head.
@@ -71,65 +67,68 @@ static inline __attribute__((always_inline)) void score(const Queries *tile, con
     for (int64_t position = 0; position < tile->length[count - 1]; position += BLOCK, keys += BLOCK * size) {
         fetch_ahead(keys + BLOCKS_AHEAD * BLOCK * size, size);
         fetch_ahead(values + position * size, size);
-        __m512 even[ROW_TILE], odd[ROW_TILE];
+        for (int p = 0; p < PARTS; p++) {
+            Part even[ROW_TILE], odd[ROW_TILE];
 #pragma GCC unroll 8
-        for (int q = 0; q < count; q++) even[q] = odd[q] = _mm512_setzero_ps();
-        for (int64_t i = 0; i < size; i += 2) {
-            __m512 key = half_floats(keys + i * BLOCK), next = half_floats(keys + (i + 1) * BLOCK);
+            for (int q = 0; q < count; q++) even[q] = odd[q] = zeros();
+            for (int64_t i = 0; i < size; i += 2) {
+                Part key = load_half(keys + i * BLOCK + p * LANES), next = load_half(keys + (i + 1) * BLOCK + p * LANES);
 #pragma GCC unroll 8
-            for (int q = 0; q < count; q++) {
-                even[q] = _mm512_fmadd_ps(_mm512_set1_ps(queries[q][i]), key, even[q]);
-                odd[q] = _mm512_fmadd_ps(_mm512_set1_ps(queries[q][i + 1]), next, odd[q]);
+                for (int q = 0; q < count; q++) {
+                    even[q] = times_plus(all(queries[q][i]), key, even[q]);
+                    odd[q] = times_plus(all(queries[q][i + 1]), next, odd[q]);
+                }
             }
-        }
 #pragma GCC unroll 8
-        for (int q = 0; q < count; q++)
-            _mm512_storeu_ps(tile->scores + q * tile->stride + position, _mm512_add_ps(even[q], odd[q]));
+            for (int q = 0; q < count; q++)
+                store(tile->scores + q * tile->stride + position + p * LANES, add(even[q], odd[q]));
+        }
     }
 }
 
 // Turns a query's scores into weights, 0 beyond its length; returns one over their sum.
 static inline float soften(float *scores, int64_t length, int64_t end) {
-    __m512 largest = _mm512_set1_ps(-INFINITY), total = _mm512_setzero_ps();
-    for (int64_t position = 0; position < length; position += 16) {
-        __mmask16 valid = length - position >= 16 ? 0xffff : (__mmask16)((1u << (length - position)) - 1);
-        largest = _mm512_mask_max_ps(largest, valid, largest, _mm512_loadu_ps(scores + position));
-    }
-    largest = _mm512_set1_ps(_mm512_reduce_max_ps(largest));
-    for (int64_t position = 0; position < end; position += 16) {
-        int64_t left = length - position;
-        __mmask16 valid = left >= 16 ? 0xffff : left > 0 ? (__mmask16)((1u << left) - 1) : 0;
-        __m512 score = _mm512_loadu_ps(scores + position);
-        __m512 weight = _mm512_maskz_mov_ps(valid, exponential(_mm512_sub_ps(score, largest)));
-        total = _mm512_add_ps(total, weight);
-        _mm512_storeu_ps(scores + position, weight);
-    }
-    return 1.0f / _mm512_reduce_add_ps(total);
+    Part largest[PARTS], total[PARTS];
+    for (int p = 0; p < PARTS; p++) largest[p] = all(-INFINITY), total[p] = zeros();
+    for (int64_t position = 0; position < length; position += BLOCK)
+        for (int p = 0; p < PARTS; p++) {
+            Part score = load(scores + position + p * LANES);
+            uint32_t valid = lanes_of(first_lanes(length - position), p);
+            largest[p] = choose(valid, larger_of(largest[p], score), largest[p]);
+        }
+    const Part top = all(largest_of(largest));
+    for (int64_t position = 0; position < end; position += BLOCK)
+        for (int p = 0; p < PARTS; p++) {
+            float *place = scores + position + p * LANES;
+            uint32_t valid = lanes_of(first_lanes(length - position), p);
+            Part weight = choose(valid, exponential(subtract(load(place), top)), zeros());
+            total[p] = add(total[p], weight);
+            store(place, weight);
+        }
+    return 1.0f / sum_of(total);
 }
 
-// Weighted sums of `parts` (1 or 2) times 16 numbers of a head's values from number `first` on.
+// Weighted sums of `parts` (1 or 2) parts of a head's values from number `first` on.
 static inline __attribute__((always_inline)) void weigh(const Queries *tile, const int count, const int parts,
                                                         int64_t size, const uint16_t *values, int64_t first,
                                                         const float *inverse) {
-    __m512 sums[ROW_TILE][2];
+    Part sums[ROW_TILE][2];
 #pragma GCC unroll 8
-    for (int q = 0; q < count; q++) sums[q][0] = sums[q][1] = _mm512_setzero_ps();
+    for (int q = 0; q < count; q++) sums[q][0] = sums[q][1] = zeros();
     for (int64_t position = 0; position < tile->length[count - 1]; position++) {
 #pragma GCC unroll 2
         for (int part = 0; part < parts; part++) {
-            __m512 value = half_floats(values + position * size + first + 16 * part);
+            Part value = load_half(values + position * size + first + part * LANES);
 #pragma GCC unroll 8
             for (int q = 0; q < count; q++)
-                sums[q][part] =
-                    _mm512_fmadd_ps(_mm512_set1_ps(tile->scores[q * tile->stride + position]), value, sums[q][part]);
+                sums[q][part] = times_plus(all(tile->scores[q * tile->stride + position]), value, sums[q][part]);
         }
     }
 #pragma GCC unroll 8
     for (int q = 0; q < count; q++)
 #pragma GCC unroll 2
         for (int part = 0; part < parts; part++)
-            _mm512_storeu_ps(tile->out[q] + first + 16 * part,
-                             _mm512_mul_ps(sums[q][part], _mm512_set1_ps(inverse[q])));
+            store(tile->out[q] + first + part * LANES, times(sums[q][part], all(inverse[q])));
 }
 
 static inline __attribute__((always_inline)) void attend_tile(const Queries *tile, const int count, int64_t size,
@@ -139,7 +138,7 @@ static inline __attribute__((always_inline)) void attend_tile(const Queries *til
     for (int q = 0; q < count; q++)
         inverse[q] = soften(tile->scores + q * tile->stride, tile->length[q], tile->length[count - 1]);
     int64_t first = 0;
-    for (; first + 32 <= size; first += 32) weigh(tile, count, 2, size, values, first, inverse);
+    for (; first + 2 * LANES <= size; first += 2 * LANES) weigh(tile, count, 2, size, values, first, inverse);
     if (first < size) weigh(tile, count, 1, size, values, first, inverse);
 }
 
@@ -149,10 +148,12 @@ static void attend_some(const Queries *tile, int64_t count, int64_t size, const 
         case 1: attend_tile(tile, 1, size, keys, values); break;
         case 2: attend_tile(tile, 2, size, keys, values); break;
         case 3: attend_tile(tile, 3, size, keys, values); break;
+#if ROW_TILE > 4
         case 4: attend_tile(tile, 4, size, keys, values); break;
         case 5: attend_tile(tile, 5, size, keys, values); break;
         case 6: attend_tile(tile, 6, size, keys, values); break;
         case 7: attend_tile(tile, 7, size, keys, values); break;
+#endif
         default: attend_tile(tile, ROW_TILE, size, keys, values); break;
     }
 }
@@ -167,7 +168,7 @@ typedef struct {
     float *out;  // [rows, heads, head_size]
 } Attention;
 
-// Attends with up to 8 neighbouring ones of the queries that share a key/value head, which are numbered row by row.
+// Attends with up to ROW_TILE neighbouring ones of the queries that share a key/value head, which are numbered row by row.
 static void attend_from(const Attention *a, int64_t kv, int64_t first, int64_t count, float *scores, int64_t stride) {
     const int64_t size = a->shape->head_size, heads = a->shape->heads, group = heads / a->shape->kv_heads;
     const int64_t width = heads + 2 * a->shape->kv_heads;

@@ -1,9 +1,6 @@
 // Choosing a token: the best of many values.
 #pragma once
 
-#include <immintrin.h>
-#include <math.h>
-
 #include "linear.h"
 #include "types.h"
 
@@ -38,19 +35,24 @@ static void choose_best(const float *values, int64_t total, Candidate *kept, int
 }
 
 // The largest of 16 neighbouring outputs; padding beyond the vocabulary does not count.
-static Candidate best_of_block(__m512 sums, int64_t block, int64_t vocabulary) {
-    int64_t left = vocabulary - block * BLOCK;
-    __mmask16 valid = left >= BLOCK ? 0xffff : (__mmask16)((1u << left) - 1);
-    float largest = _mm512_mask_reduce_max_ps(valid, sums);
-    __mmask16 equal = _mm512_mask_cmp_ps_mask(valid, sums, _mm512_set1_ps(largest), _CMP_EQ_OQ);
+static Candidate best_of_block(const Sums *sums, int64_t block, int64_t vocabulary) {
+    const uint32_t valid = first_lanes(vocabulary - block * BLOCK);
+    Part counted[PARTS];
+    uint32_t equal = 0;
+    for (int p = 0; p < PARTS; p++) counted[p] = choose(lanes_of(valid, p), sums->part[p], all(-INFINITY));
+    float largest = largest_of(counted);
+    for (int p = 0; p < PARTS; p++) equal |= are_equal(sums->part[p], all(largest)) << p * LANES;
+    equal &= valid;
     return equal ? (Candidate){largest, block * BLOCK + __builtin_ctz(equal)} : NONE;
 }
 
 // Sum of exp(logit - largest) over 16 neighbouring outputs.
-static inline float sum_of_block(__m512 logits, int64_t block, int64_t vocabulary, float largest) {
-    int64_t left = vocabulary - block * BLOCK;
-    __mmask16 valid = left >= BLOCK ? 0xffff : (__mmask16)((1u << left) - 1);
-    return _mm512_mask_reduce_add_ps(valid, exponential(_mm512_sub_ps(logits, _mm512_set1_ps(largest))));
+static inline float sum_of_block(const Sums *logits, int64_t block, int64_t vocabulary, float largest) {
+    const uint32_t valid = first_lanes(vocabulary - block * BLOCK);
+    Part counted[PARTS];
+    for (int p = 0; p < PARTS; p++)
+        counted[p] = choose(lanes_of(valid, p), exponential(subtract(logits->part[p], all(largest))), zeros());
+    return sum_of(counted);
 }
 
 #define NEGLIGIBLE 20.0f  // a logit so far below the largest is left out of a sum: e^-20

@@ -1,4 +1,4 @@
-// Decoder layers on packed weights, for processors with AVX-512 VNNI.
+// Decoder layers on packed weights, for the processors that lanes.h knows.
 //
 // Weights are 4- or 8-bit codes in groups of 32 inputs, activations are rounded to 8 bits per group of 32, products
 // are summed as integers, groups in order as floats. So each row's result is the same to the bit whatever rows are
@@ -15,10 +15,9 @@
 #define STEPS_OF_LAYER 10
 #define STEPS_OF_READING 5
 
-int supported(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
-}
+int supported(void) { return supported_here(); }
+
+const char *instructions(void) { return INSTRUCTIONS; }
 
 // Cuts a piece off a workspace; with a null workspace only its size counts.
 static inline void *take(uint8_t **workspace, int64_t bytes) {
@@ -32,6 +31,7 @@ static inline Rounded take_rounded(uint8_t **workspace, int64_t rows, int64_t in
     rounded.codes = take(workspace, rows * inputs);
     rounded.scales = take(workspace, rows * (inputs / GROUP) * sizeof(float));
     rounded.sums = take(workspace, rows * (inputs / GROUP) * sizeof(float));
+    rounded.totals = take(workspace, rows * (inputs / GROUP) * sizeof(int32_t));
     return rounded;
 }
 
@@ -93,9 +93,9 @@ int64_t layers_bytes(const Shape *shape, int64_t count, int64_t rows, int64_t st
 }
 
 static int all_finite(const float *numbers, int64_t count) {
-    __mmask16 wrong = 0;
+    uint32_t wrong = 0;
     int64_t i = 0;
-    for (; i + 16 <= count; i += 16) wrong |= _mm512_fpclass_ps_mask(_mm512_loadu_ps(numbers + i), 0x99);
+    for (; i + LANES <= count; i += LANES) wrong |= are_not_finite(load(numbers + i));
     for (; i < count; i++) wrong |= !isfinite(numbers[i]);
     return !wrong;
 }
@@ -179,13 +179,13 @@ static void choose_tokens(Member *me, void *job) {
     while (next_share(me, blocks, 2 * me->threads, &from, &to))
         for (int64_t block = from; block < to; block++)
             for (int64_t row = 0; row < w->rows; row += ROW_TILE) {
-                __m512 sums[ROW_TILE];
+                Sums sums[ROW_TILE];
                 int64_t count = tile(w->rows, row);
                 multiply_tile(reader->screen, block, w->x, row, count, sums);
                 for (int64_t r = 0; r < count; r++) {
                     const int64_t place = (row + r) * blocks + block;
-                    w->largest[place] = best_of_block(sums[r], block, reader->vocabulary).value;
-                    w->sums[place] = sum_of_block(sums[r], block, reader->vocabulary, w->largest[place]);
+                    w->largest[place] = best_of_block(&sums[r], block, reader->vocabulary).value;
+                    w->sums[place] = sum_of_block(&sums[r], block, reader->vocabulary, w->largest[place]);
                 }
             }
     while (next_share(me, w->rows, w->rows, &from, &to))
@@ -195,9 +195,9 @@ static void choose_tokens(Member *me, void *job) {
             const int64_t block = w->chosen[item].index;
             w->exact[item] = NONE;
             if (block >= blocks) continue;
-            __m512 sums[ROW_TILE];
+            Sums sums[ROW_TILE];
             multiply_tile(reader->head, block, w->x, item / candidates, 1, sums);
-            w->exact[item] = best_of_block(sums[0], block, reader->vocabulary);
+            w->exact[item] = best_of_block(&sums[0], block, reader->vocabulary);
         }
     while (next_share(me, w->rows, w->rows, &from, &to)) {
         Candidate winner = NONE;

@@ -2,11 +2,7 @@
 // thread: it takes less time than waking another.
 #pragma once
 
-#include <immintrin.h>
-#include <math.h>
-#include <stdint.h>
-
-#include "types.h"
+#include "lanes.h"
 
 typedef struct {
     int64_t inputs, width, second;
@@ -17,14 +13,15 @@ typedef struct {
 } Policy;
 
 static inline float dot_half(const uint16_t *weight, const float *x, int64_t count) {
-    __m512 sum = _mm512_setzero_ps();
+    Part sums[PARTS];
+    for (int p = 0; p < PARTS; p++) sums[p] = zeros();
     int64_t i = 0;
-    for (; i + 16 <= count; i += 16)
-        sum = _mm512_fmadd_ps(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(weight + i))),
-                              _mm512_loadu_ps(x + i), sum);
+    for (; i + BLOCK <= count; i += BLOCK)
+        for (int p = 0; p < PARTS; p++)
+            sums[p] = times_plus(load_half(weight + i + p * LANES), load(x + i + p * LANES), sums[p]);
     float rest = 0;
-    for (; i < count; i++) rest += _cvtsh_ss(weight[i]) * x[i];
-    return _mm512_reduce_add_ps(sum) + rest;
+    for (; i < count; i++) rest += half(weight[i]) * x[i];
+    return sum_of(sums) + rest;
 }
 
 static inline void score_state(const Policy *policy, const float *state, float *first, float *second, float *scores) {

@@ -3,11 +3,12 @@
 // on a busy machine a segment of 0.5 ms then took 16 ms.)
 #pragma once
 
-#include <immintrin.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
+
+#include "lanes.h"
 
 #define MOST_THREADS 64
 #define SPINS 1000           // about 20 us: what an evenly shared step may take longer elsewhere
@@ -42,7 +43,7 @@ static struct {
 } team = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .inside = CLOSED};
 
 static inline void wait_a_little(int *spins) {
-    if (++*spins < SPINS) _mm_pause();
+    if (++*spins < SPINS) relax();
     else sched_yield();  // who holds the rest may need this processor
 }
 
@@ -70,7 +71,7 @@ static void *worker(void *number) {
     for (;;) {
         int spins = 0;
         while (atomic_load_explicit(&team.generation, memory_order_acquire) == seen && spins < SPINS_BETWEEN) {
-            _mm_pause();
+            relax();
             if (++spins % SPINS == 0) sched_yield();
         }
         if (spins == SPINS_BETWEEN) {

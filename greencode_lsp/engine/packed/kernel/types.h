@@ -10,7 +10,6 @@
 
 #define GROUP 32
 #define BLOCK 16
-#define ROW_TILE 8
 #define LARGEST_HEAD 256
 
 typedef struct {
@@ -42,10 +41,8 @@ typedef struct {
 } Shape;
 
 typedef struct {  // activations of some rows, rounded to 8 bits
-    int8_t *codes;  // [rows, inputs]
-    float *scales;  // [rows, inputs / 32]
-    float *sums;    // [rows, inputs / 32]: sum of the group's rounded values
+    int8_t *codes;    // [rows, inputs]
+    float *scales;    // [rows, inputs / 32]
+    float *sums;      // [rows, inputs / 32]: sum of the group's rounded values
+    int32_t *totals;  // [rows, inputs / 32]: sum of its codes
 } Rounded;
-
-// How many rows, of those from `row` on, are computed at once.
-static inline int64_t tile(int64_t rows, int64_t row) { return rows - row < ROW_TILE ? rows - row : ROW_TILE; }
