@@ -15,7 +15,7 @@ from greencode_lsp.paths import cache_folder
 
 SOURCES = Path(__file__).with_name("kernel")
 
-FLAGS = ("-O3", "-std=gnu11", "-pthread", "-shared", "-fPIC")
+FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-pthread", "-shared", "-fPIC")
 
 INSTRUCTION_SETS = {
     "x86_64": (("-march=x86-64-v4", "-mavx512vnni"), ("-march=x86-64-v3",)),
@@ -47,7 +47,7 @@ def load_library() -> ctypes.CDLL:
             declare(library)
             return library
     raise KernelUnavailableError(
-        "the fast CPU kernel needs AVX2 with FMA and F16C, AVX-512 VNNI, or NEON with dot products, which this "
+        "the fast CPU kernel needs AVX2 with FMA, AVX-512 VNNI, or NEON with dot products, which this "
         f"{platform.machine()} processor lacks"
     )
 

@@ -9,8 +9,8 @@
 static inline void rotate(float *head, const float *cos, const float *sin, int64_t half) {
     for (int64_t i = 0; i < half; i++) {
         float first = head[i], second = head[half + i];
-        head[i] = first * cos[i] - second * sin[i];
-        head[half + i] = second * cos[i] + first * sin[i];
+        head[i] = fmaf(first, cos[i], -(second * sin[i]));
+        head[half + i] = fmaf(second, cos[i], first * sin[i]);
     }
 }
 

@@ -62,6 +62,6 @@ static float largest_share(const float *largest, const float *sums, int64_t bloc
     float top = -INFINITY, total = 0;
     for (int64_t i = 0; i < blocks; i++) top = largest[i] > top ? largest[i] : top;
     for (int64_t i = 0; i < blocks; i++)
-        if (largest[i] > top - NEGLIGIBLE) total += sums[i] * expf(largest[i] - top);
+        if (largest[i] > top - NEGLIGIBLE) total = fmaf(sums[i], expf(largest[i] - top), total);
     return 1 / total;
 }

@@ -64,8 +64,8 @@ static void normalise_and_round(const Shape *shape, const float *hidden, Norm no
             if (item == from || first == 0) find_statistics(shape, row, &mean, &factor);
             float normal[GROUP];
             for (int64_t i = 0; i < GROUP; i++) {
-                normal[i] = (row[first + i] - mean) * factor * norm.weight[first + i];
-                if (norm.bias) normal[i] += norm.bias[first + i];
+                const float scaled = (row[first + i] - mean) * factor, weight = norm.weight[first + i];
+                normal[i] = norm.bias ? fmaf(scaled, weight, norm.bias[first + i]) : scaled * weight;
             }
             round_group(normal, rounded, item);
         }

@@ -20,7 +20,7 @@ static inline float dot_half(const uint16_t *weight, const float *x, int64_t cou
         for (int p = 0; p < PARTS; p++)
             sums[p] = times_plus(load_half(weight + i + p * LANES), load(x + i + p * LANES), sums[p]);
     float rest = 0;
-    for (; i < count; i++) rest += half(weight[i]) * x[i];
+    for (; i < count; i++) rest = fmaf(half(weight[i]), x[i], rest);
     return sum_of(sums) + rest;
 }
 
@@ -28,12 +28,12 @@ static inline void score_state(const Policy *policy, const float *state, float *
     float scale = 1;
     if (policy->scaled) {
         float square = 0;
-        for (int64_t i = 0; i < policy->inputs; i++) square += state[i] * state[i];
+        for (int64_t i = 0; i < policy->inputs; i++) square = fmaf(state[i], state[i], square);
         scale = 1 / sqrtf(square / policy->inputs + policy->smallest_square);
     }
     for (int64_t i = 0; i < policy->width; i++)
-        first[i] = tanhf(dot_half(policy->in_weight + i * policy->inputs, state, policy->inputs) * scale +
-                         policy->in_bias[i]);
+        first[i] = tanhf(fmaf(dot_half(policy->in_weight + i * policy->inputs, state, policy->inputs), scale,
+                              policy->in_bias[i]));
     for (int64_t i = 0; i < policy->second; i++)
         second[i] = tanhf(dot_half(policy->mid_weight + i * policy->width, first, policy->width) + policy->mid_bias[i]);
     for (int64_t i = 0; i < 2; i++)

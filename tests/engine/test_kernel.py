@@ -1,0 +1,80 @@
+"""The kernel on every processor that it is written for: the same numbers to the bit."""
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from greencode_lsp.engine.packed import library
+
+PROGRAM = Path(__file__).parent / "kernel" / "numbers.c"
+
+EXPECTED = "501cb3e7164293191124df40d1e993263f5e3296a5b047ef9b9fab6a35d2aa93"
+"""Of what the program prints, without what the C library has a part in."""
+
+BY_LIBRARY = ("probability", "score")
+
+NEAR = [
+    0.008940839,
+    0.009017013,
+    0.006868541,
+    0.006730061,
+    0.009138145,
+    0.00731531,
+    0.007194126,
+    0.007791819,
+    0.006773019,
+    0.007891041,
+    0.06127753,
+    -0.08233195,
+]
+
+LACKS_INSTRUCTIONS = 3
+
+X86 = library.INSTRUCTION_SETS["x86_64"]
+ARM = library.INSTRUCTION_SETS["aarch64"]
+
+WAYS = [
+    pytest.param(compiler, flags, run, id=f"{name}-{compiler}")
+    for name, flags, compiler, run in (
+        ("avx512", X86[0], "gcc", ()),
+        ("avx2", X86[1], "gcc", ()),
+        ("avx512", X86[0], "clang", ()),
+        ("avx2", X86[1], "clang", ()),
+        ("neon", ARM[0], "cc", ()),
+        ("neon", (*ARM[0], "-static"), "aarch64-linux-gnu-gcc", ("qemu-aarch64-static",)),
+    )
+]
+
+
+@pytest.mark.parametrize(("compiler", "flags", "run"), WAYS)
+def test_it_computes_the_same_to_the_bit(
+    compiler: str, flags: tuple[str, ...], run: tuple[str, ...], tmp_path: Path
+) -> None:
+    lines = printed(compiler, flags, run, tmp_path)
+    exact = [line for line in lines if not line.startswith(BY_LIBRARY)]
+    assert hashlib.sha256("\n".join(exact).encode()).hexdigest() == EXPECTED
+    assert printed(compiler, flags, run, tmp_path, threads=3) == lines
+    near = [float.fromhex(line.split()[1]) for line in lines if line.startswith(BY_LIBRARY)]
+    assert near == pytest.approx(NEAR, rel=1e-5)
+
+
+def printed(compiler: str, flags: tuple[str, ...], run: tuple[str, ...], folder: Path, threads: int = 1) -> list[str]:
+    """Compile the program and return what it prints; skip where there is no such compiler or processor."""
+    for needed in (compiler, *run):
+        if shutil.which(needed) is None:
+            pytest.skip(f"{needed} is not installed")
+    program = folder / "numbers"
+    built = [compiler, *(flag for flag in library.FLAGS if flag not in ("-shared", "-fPIC")), *flags]
+    command = [*built, "-I", str(library.SOURCES), "-o", str(program), str(PROGRAM), "-lm"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "-march" in made.stderr:
+        pytest.skip(f"{compiler} compiles for another kind of processor")
+    assert made.returncode == 0, made.stderr
+    ended = subprocess.run([*run, str(program), str(threads)], capture_output=True, text=True, check=False)
+    if ended.returncode == LACKS_INSTRUCTIONS:
+        pytest.skip("this processor lacks the instructions")
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.splitlines()
