@@ -33,18 +33,17 @@ NEAR = [
 
 LACKS_INSTRUCTIONS = 3
 
-X86 = library.INSTRUCTION_SETS["x86_64"]
-ARM = library.INSTRUCTION_SETS["aarch64"]
+AVX512, AVX_VNNI, AVX2 = (one.flags for one in library.INSTRUCTION_SETS["x86_64"])
+(NEON,) = (one.flags for one in library.INSTRUCTION_SETS["aarch64"])
 
 WAYS = [
     pytest.param(compiler, flags, run, id=f"{name}-{compiler}")
     for name, flags, compiler, run in (
-        ("avx512", X86[0], "gcc", ()),
-        ("avx2", X86[1], "gcc", ()),
-        ("avx512", X86[0], "clang", ()),
-        ("avx2", X86[1], "clang", ()),
-        ("neon", ARM[0], "cc", ()),
-        ("neon", (*ARM[0], "-static"), "aarch64-linux-gnu-gcc", ("qemu-aarch64-static",)),
+        *(("avx512", AVX512, compiler, ()) for compiler in ("gcc", "clang")),
+        *(("avx-vnni", AVX_VNNI, compiler, ()) for compiler in ("gcc", "clang")),
+        *(("avx2", AVX2, compiler, ()) for compiler in ("gcc", "clang")),
+        ("neon", NEON, "cc", ()),
+        ("neon", (*NEON, "-static"), "aarch64-linux-gnu-gcc", ("qemu-aarch64-static",)),
     )
 ]
 

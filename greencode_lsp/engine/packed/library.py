@@ -6,22 +6,35 @@ import os
 import platform
 import shutil
 import subprocess
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
-
 from greencode_lsp.paths import cache_folder
+from greencode_lsp.processor import cpu_flags
 
 SOURCES = Path(__file__).with_name("kernel")
 
 FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-pthread", "-shared", "-fPIC")
 
+
+@dataclass(frozen=True)
+class InstructionSet:
+    """What the kernel can be compiled for: its name in Linux's list, and the compiler's flags for it."""
+
+    name: str
+    flags: tuple[str, ...]
+
+
 INSTRUCTION_SETS = {
-    "x86_64": (("-march=x86-64-v4", "-mavx512vnni"), ("-march=x86-64-v3",)),
-    "aarch64": (("-march=armv8.2-a+dotprod",),),
+    "x86_64": (
+        InstructionSet("avx512_vnni", ("-march=x86-64-v4", "-mavx512vnni")),
+        InstructionSet("avx_vnni", ("-march=x86-64-v3", "-mavxvnni")),
+        InstructionSet("avx2", ("-march=x86-64-v3",)),
+    ),
+    "aarch64": (InstructionSet("asimddp", ("-march=armv8.2-a+dotprod",)),),
 }
-"""What the kernel can be compiled for, by machine, the fastest first: AVX-512 VNNI, AVX2; NEON with dot products."""
+"""By machine, the fastest first."""
 
 ALIASES = {"AMD64": "x86_64", "arm64": "aarch64"}
 
@@ -32,33 +45,37 @@ class KernelUnavailableError(Exception):
     """The fast runner does not work here. The message says why; the plain one does."""
 
 
+class CompilingError(Exception):
+    """The kernel cannot be compiled for a set of instructions; the message goes behind a colon."""
+
+
 @cache
 def load_library() -> ctypes.CDLL:
     """Return the kernel for the fastest instructions of this machine, compiled now if it is not in the cache.
 
     Raises `KernelUnavailableError` in one line.
     """
-    for flags in possible_sets():
+    problem = f"this {platform.machine()} processor has none of AVX2, AVX-512 VNNI, and NEON with dot products"
+    for one in possible_sets():
         try:
-            library = ctypes.CDLL(str(compiled(flags)))
+            library = ctypes.CDLL(str(compiled(one.flags)))
         except OSError as error:
-            raise KernelUnavailableError(f"the fast CPU kernel cannot be loaded: {error}") from error
+            problem = f"it cannot be loaded: {error}"
+            continue
+        except CompilingError as error:
+            problem = str(error)
+            continue
         if library.supported():
             declare(library)
             return library
-    raise KernelUnavailableError(
-        "the fast CPU kernel needs AVX2 with FMA, AVX-512 VNNI, or NEON with dot products, which this "
-        f"{platform.machine()} processor lacks"
-    )
+    raise KernelUnavailableError(f"the fast CPU kernel does not run here: {problem}")
 
 
-def possible_sets() -> tuple[tuple[str, ...], ...]:
-    """Return flags of the compiler for each set that this machine may have, the fastest first."""
-    machine = ALIASES.get(platform.machine(), platform.machine())
-    sets = INSTRUCTION_SETS.get(machine, ())
-    if machine == "x86_64" and "AVX512" not in torch.backends.cpu.get_cpu_capability():
-        return sets[1:]
-    return sets
+def possible_sets() -> list[InstructionSet]:
+    """Return the sets that this machine may have, the fastest first; without Linux's list only the kernel knows."""
+    listed = cpu_flags()
+    sets = INSTRUCTION_SETS.get(ALIASES.get(platform.machine(), platform.machine()), ())
+    return [one for one in sets if not listed or one.name in listed]
 
 
 def declare(library: ctypes.CDLL) -> None:
@@ -87,7 +104,7 @@ def compiled(flags: tuple[str, ...]) -> Path:
         return path
     compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        raise KernelUnavailableError("the fast CPU kernel needs a C compiler: install gcc or clang")
+        raise CompilingError("it needs a C compiler: install gcc or clang")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f".{path.name}.{os.getpid()}"
@@ -96,7 +113,7 @@ def compiled(flags: tuple[str, ...]) -> Path:
         aside.replace(path)
     except subprocess.CalledProcessError as error:
         first = next(iter(error.stderr.strip().splitlines()), "no message")
-        raise KernelUnavailableError(f"{compiler} cannot compile the fast CPU kernel: {first}") from error
+        raise CompilingError(f"{compiler} cannot compile it: {first}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise KernelUnavailableError(f"the fast CPU kernel cannot be compiled: {error}") from error
+        raise CompilingError(f"it cannot be compiled: {error}") from error
     return path

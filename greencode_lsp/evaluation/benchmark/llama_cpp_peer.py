@@ -11,8 +11,8 @@ import numpy as np
 from greencode_lsp.errors import UserError
 from greencode_lsp.evaluation.benchmark.decoding import Run
 from greencode_lsp.evaluation.benchmark.gauge import Gauge
-from greencode_lsp.evaluation.benchmark.machine import cpu_flags
 from greencode_lsp.models.cache import SOURCE_GGUF
+from greencode_lsp.processor import cpu_flags
 
 AVX512 = {
     "avx512f": "GGML_AVX512",

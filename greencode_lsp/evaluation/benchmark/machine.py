@@ -4,14 +4,12 @@ import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import psutil
 import torch
 
 from greencode_lsp import __version__
-
-CPU_INFO = Path("/proc/cpuinfo")
+from greencode_lsp.processor import processor_name
 
 
 @dataclass(frozen=True)
@@ -44,30 +42,6 @@ def describe_machine(device: str) -> Machine:
             "llama-cpp-python": installed_version("llama-cpp-python"),
         },
     )
-
-
-def processor_name() -> str:
-    """Return the CPU's model name."""
-    for line in cpu_info_lines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def cpu_flags() -> frozenset[str]:
-    """Return the instruction sets that Linux lists for the CPU; empty elsewhere."""
-    for line in cpu_info_lines():
-        if line.startswith("flags"):
-            return frozenset(line.partition(":")[2].split())
-    return frozenset()
-
-
-def cpu_info_lines() -> list[str]:
-    """Return Linux's description of the CPUs, nothing elsewhere."""
-    try:
-        return CPU_INFO.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
 
 
 def installed_version(package: str) -> str | None:

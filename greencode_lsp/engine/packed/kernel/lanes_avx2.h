@@ -1,15 +1,24 @@
-// Lanes on x86-64 processors with AVX2, FMA and F16C (since 2013): 8 in a register.
+// Lanes on x86-64 processors with AVX2, FMA and F16C (since 2013): 8 in a register. Some have AVX-VNNI for products.
 #pragma once
 
+#include <cpuid.h>
 #include <immintrin.h>
 
+#ifdef __AVXVNNI__
+#define INSTRUCTIONS "AVX2 with VNNI"
+#else
 #define INSTRUCTIONS "AVX2"
+#endif
 #define LANES 8
 #define ROW_TILE 4
 
 typedef __m256 Part;
 
 static inline int supported_here(void) {
+#ifdef __AVXVNNI__
+    unsigned features = 0, b, c, d;
+    if (!__get_cpuid_count(7, 1, &features, &b, &c, &d) || !(features & 1 << 4)) return 0;
+#endif
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");  // all that have these have F16C, too
 }
 
@@ -95,6 +104,35 @@ static inline __attribute__((always_inline)) Codes unpack_four_bits(const uint8_
     return codes;
 }
 
+#ifdef __AVXVNNI__
+
+static inline __attribute__((always_inline)) Codes load_eight_bits(const uint8_t *at) {
+    Codes codes;
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++) codes.four[j] = _mm256_loadu_si256((const __m256i *)(at + 64 * j));
+    return codes;
+}
+
+static inline __attribute__((always_inline)) Part dot(const Codes *weights, const Four *x) {
+    __m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
+#pragma GCC unroll 4
+    for (int j = 0; j < 8; j += 2) {
+        even = _mm256_dpbusd_avx_epi32(even, weights->four[j], _mm256_set1_epi32(x[j]));
+        odd = _mm256_dpbusd_avx_epi32(odd, weights->four[j + 1], _mm256_set1_epi32(x[j + 1]));
+    }
+    return _mm256_cvtepi32_ps(_mm256_add_epi32(even, odd));
+}
+
+static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x, int32_t total) {
+    return dot(weights, x);
+}
+
+static inline __attribute__((always_inline)) Part dot_eight_bits(const Codes *weights, const Four *x, int32_t total) {
+    return dot(weights, x);
+}
+
+#else
+
 static inline __attribute__((always_inline)) Codes load_eight_bits(const uint8_t *at) {
     Codes codes;
     const __m256i sign = _mm256_set1_epi8((char)0x80);
@@ -127,3 +165,5 @@ static inline __attribute__((always_inline)) Part dot_eight_bits(const Codes *we
     }
     return _mm256_cvtepi32_ps(sum);
 }
+
+#endif
