@@ -155,5 +155,5 @@ def costs(suggestion: Suggestion, completer: Completer) -> str:
         parts.append("energy unknown")
     else:
         saved = 1 - charge.joules / charge.joules_full if charge.joules_full else 0.0
-        parts.append(f"[bold]{charge.joules:.2f} J[/], at full depth {charge.joules_full:.2f} J (saves {saved:.0%})")
+        parts.append(f"[bold]{charge.joules:.2f} J[/], at full depth {charge.joules_full:.2f} J (saves {saved:z.0%})")
     return " · ".join(parts) + f"\n[dim]energy from: {escape(completer.attribution.detail)}[/]"

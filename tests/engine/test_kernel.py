@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from greencode_lsp.engine.packed import library
+from greencode_lsp.processor import cpu_flags
 
 PROGRAM = Path(__file__).parent / "kernel" / "numbers.c"
 
@@ -77,3 +78,30 @@ def printed(compiler: str, flags: tuple[str, ...], run: tuple[str, ...], folder:
         pytest.skip("this processor lacks the instructions")
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.splitlines()
+
+
+def test_the_sets_that_linux_lists_are_tried_the_fastest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "AMD64")
+    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset({"sse2", "avx2", "avx_vnni"}))
+    assert [one.name for one in library.possible_sets()] == ["avx_vnni", "avx2"]
+    monkeypatch.setattr(library, "cpu_flags", frozenset)  # no Linux, no list
+    assert [one.name for one in library.possible_sets()] == ["avx512_vnni", "avx_vnni", "avx2"]
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    assert library.possible_sets() == []
+
+
+@pytest.mark.skipif("avx2" not in cpu_flags(), reason="needs a processor with AVX2")
+def test_a_compiler_that_does_not_know_a_set_compiles_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = tmp_path / "cc"
+    compiler.write_text('#!/bin/sh\ncase "$*" in *mavxvnni*) echo no such option >&2; exit 1; esac\nexec gcc "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    monkeypatch.setenv("GREENCODE_CACHE", str(tmp_path))
+    monkeypatch.setattr(library, "cpu_flags", lambda: frozenset({"avx2", "avx_vnni"}))
+    library.load_library.cache_clear()
+    try:
+        assert library.load_library().instructions() == b"AVX2"
+    finally:
+        library.load_library.cache_clear()

@@ -148,9 +148,9 @@ static void attend_some(const Queries *tile, int64_t count, int64_t size, const 
         case 1: attend_tile(tile, 1, size, keys, values); break;
         case 2: attend_tile(tile, 2, size, keys, values); break;
         case 3: attend_tile(tile, 3, size, keys, values); break;
-#if ROW_TILE > 4
         case 4: attend_tile(tile, 4, size, keys, values); break;
         case 5: attend_tile(tile, 5, size, keys, values); break;
+#if ROW_TILE > 6
         case 6: attend_tile(tile, 6, size, keys, values); break;
         case 7: attend_tile(tile, 7, size, keys, values); break;
 #endif

@@ -10,7 +10,7 @@
 #define INSTRUCTIONS "AVX2"
 #endif
 #define LANES 8
-#define ROW_TILE 4
+#define ROW_TILE 6
 
 typedef __m256 Part;
 

@@ -53,9 +53,9 @@ static void multiply_tile(const Linear *map, int64_t block, Rounded x, int64_t r
         case 1: multiply_block(map, block, x, row, 1, sums); break;
         case 2: multiply_block(map, block, x, row, 2, sums); break;
         case 3: multiply_block(map, block, x, row, 3, sums); break;
-#if ROW_TILE > 4
         case 4: multiply_block(map, block, x, row, 4, sums); break;
         case 5: multiply_block(map, block, x, row, 5, sums); break;
+#if ROW_TILE > 6
         case 6: multiply_block(map, block, x, row, 6, sums); break;
         case 7: multiply_block(map, block, x, row, 7, sums); break;
 #endif
