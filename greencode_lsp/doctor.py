@@ -17,6 +17,7 @@ from greencode_lsp.completion.completer import Completer
 from greencode_lsp.completion.loading import choose_device, load_completer
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions
 from greencode_lsp.energy import open_ledger, probe_meters
+from greencode_lsp.engine.packed import KernelUnavailableError, find_compiler, load_library
 from greencode_lsp.errors import UserError
 from greencode_lsp.models import find_bundle, is_cached, verify
 
@@ -40,6 +41,7 @@ def examine(options: LoadOptions, completer: Completer | None = None) -> list[Ch
         Check("greencode", True, f"{__version__}, Python {platform.python_version()} at {sys.executable}"),
         check_torch(),
         check_cpu(),
+        check_kernel(),
         check_gpu(options),
         *check_meters(options),
         *check_bundle(options),
@@ -75,6 +77,18 @@ def check_cpu() -> Check:
     found = [name for name, probe in features.items() if getattr(torch.cpu, probe, lambda: False)()]
     capability = torch.backends.cpu.get_cpu_capability()
     return Check("cpu", True, ", ".join([platform.machine(), capability, *found]))
+
+
+def check_kernel() -> Check:
+    """Look whether the compiled kernel runs here; without it completions work, but many times slower."""
+    try:
+        instructions = load_library().instructions().decode()
+    except KernelUnavailableError as error:
+        fix = "nothing to do on this machine: PyTorch runs the model, many times slower"
+        if find_compiler() is None:
+            fix = "install gcc or clang: without the kernel a token takes many times as long"
+        return Check("kernel", False, str(error), fix, essential=False)
+    return Check("kernel", True, f"compiled for {instructions}")
 
 
 def check_gpu(options: LoadOptions) -> Check:

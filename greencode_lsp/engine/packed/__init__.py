@@ -1,6 +1,6 @@
 """The fast CPU runner: weights packed in 4 or 8 bits, layers in one call of compiled code."""
 
 from greencode_lsp.engine.packed.backbone import PackedBackbone, load_packed
-from greencode_lsp.engine.packed.library import KernelUnavailableError
+from greencode_lsp.engine.packed.library import KernelUnavailableError, find_compiler, load_library
 
-__all__ = ["KernelUnavailableError", "PackedBackbone", "load_packed"]
+__all__ = ["KernelUnavailableError", "PackedBackbone", "find_compiler", "load_library", "load_packed"]

@@ -102,7 +102,7 @@ def compiled(flags: tuple[str, ...]) -> Path:
     path = folder / f"kernel-{key}.so"
     if path.is_file():
         return path
-    compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
+    compiler = find_compiler()
     if compiler is None:
         raise CompilingError("it needs a C compiler: install gcc or clang")
     try:
@@ -117,3 +117,8 @@ def compiled(flags: tuple[str, ...]) -> Path:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CompilingError(f"it cannot be compiled: {error}") from error
     return path
+
+
+def find_compiler() -> str | None:
+    """Return the path of this machine's C compiler, None where there is none."""
+    return shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
