@@ -85,20 +85,23 @@ class Session:
             hidden, segment.queue = segment.queue, segment.queue[:0]
             segment.length += len(hidden)
             return hidden
-        outputs = []
-        while waiting := segment.queue.shape[0]:
-            rows = min(waiting, CHUNK_ROWS)
-            hidden = segment.queue if rows == waiting else segment.queue[:rows]
-            before_chunk(rows)
-            hidden = backbone.run_layers(self.model.segments[index], hidden, segment.length, segment.cache)
-            if not backbone.all_finite(hidden):
-                raise NumericalError(f"a hidden state after layer {self.model.depth(index)} is NaN or infinite")
-            segment.length += rows
-            segment.queue = segment.queue[rows:]
+        done: list[Tensor] = []
+        try:
+            while waiting := segment.queue.shape[0]:
+                rows = min(waiting, CHUNK_ROWS)
+                hidden = segment.queue if rows == waiting else segment.queue[:rows]
+                before_chunk(rows)
+                hidden = backbone.run_layers(self.model.segments[index], hidden, segment.length, segment.cache)
+                if not backbone.all_finite(hidden):
+                    raise NumericalError(f"a hidden state after layer {self.model.depth(index)} is NaN or infinite")
+                segment.length += rows
+                segment.queue = segment.queue[rows:]
+                done.append(hidden)
+        finally:
+            outputs = done[0] if len(done) == 1 else torch.cat([segment.queue[:0], *done])
             if index < self.model.last:
-                self._queue(index + 1, hidden)
-            outputs.append(hidden)
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+                self._queue(index + 1, outputs)
+        return outputs
 
     def _queue(self, index: int, hidden: Tensor) -> None:
         segment = self.segments[index]

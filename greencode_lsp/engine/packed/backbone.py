@@ -23,7 +23,7 @@ from greencode_lsp.engine.packed.scorer import PackedPolicyNetwork
 from greencode_lsp.engine.packed.store import PackedStore
 from greencode_lsp.engine.packed.structures import CLayer, CShape, describe_layer, pointer
 from greencode_lsp.engine.packed.weights import PackedHead, PackedLayer, PackedLinear, PackedWeights
-from greencode_lsp.engine.packed.workspace import Workspace
+from greencode_lsp.engine.packed.workspace import Workspace, copied
 
 if TYPE_CHECKING:
     from greencode_lsp.policy.learned import PolicyNetwork
@@ -95,7 +95,7 @@ class PackedBackbone:
         """
         rows, count, shape = hidden.shape[0], len(layers), ctypes.byref(self._shape)
         cache.reserve(start + rows, start)
-        hidden = hidden.clone(memory_format=torch.contiguous_format)
+        hidden = copied(hidden)
         threads = torch.get_num_threads()
         finite = self._library.run_layers(
             shape,

@@ -176,7 +176,7 @@ static void choose_tokens(Member *me, void *job) {
     const int64_t blocks = reader->head->outputs / BLOCK, candidates = reader->candidates;
     int64_t from, to;
     translate_and_round(w, me);
-    while (next_share(me, blocks, 2 * me->threads, &from, &to))
+    while (next_share(me, blocks, shares_of(me, w->rows), &from, &to))
         for (int64_t block = from; block < to; block++)
             for (int64_t row = 0; row < w->rows; row += ROW_TILE) {
                 Sums sums[ROW_TILE];

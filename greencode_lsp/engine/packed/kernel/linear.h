@@ -9,6 +9,9 @@ typedef struct {  // of a block's 16 outputs
     Part part[PARTS];
 } Sums;
 
+// In how many shares a step is done. Of long ones the last to come home would be waited for, short ones are soon over.
+static inline int64_t shares_of(const Member *me, int64_t rows) { return me->threads * (rows > ROW_TILE ? 12 : 2); }
+
 // Sums of some lanes of a block of 16 outputs for `rows` (at most ROW_TILE) rows. They and whether weights have `four`
 // bits are known when this is inlined.
 static inline __attribute__((always_inline)) void multiply_part(const Linear *map, const int four, int64_t block,
@@ -66,7 +69,7 @@ static void multiply_tile(const Linear *map, int64_t block, Rounded x, int64_t r
 // out[row, :] = map(x[row]), or out += map(x).
 static void multiply(const Linear *map, Rounded x, int64_t rows, float *out, int onto, Member *me) {
     int64_t from, to;
-    while (next_share(me, map->outputs / BLOCK, 2 * me->threads, &from, &to))
+    while (next_share(me, map->outputs / BLOCK, shares_of(me, rows), &from, &to))
         for (int64_t block = from; block < to; block++)
             for (int64_t row = 0; row < rows; row += ROW_TILE) {
                 Sums sums[ROW_TILE];
@@ -85,7 +88,7 @@ static void multiply_and_activate(const Shape *shape, const Linear *map, int64_t
                                   float *out, Member *me) {
     const int64_t blocks = width / BLOCK;
     int64_t from, to;
-    while (next_share(me, blocks, 2 * me->threads, &from, &to))
+    while (next_share(me, blocks, shares_of(me, rows), &from, &to))
         for (int64_t block = from; block < to; block++)
             for (int64_t row = 0; row < rows; row += ROW_TILE) {
                 Sums gate[ROW_TILE], up[ROW_TILE];
