@@ -13,7 +13,7 @@ def processor_name() -> str:
 
 def cpu_flags() -> frozenset[str]:
     """Return the instruction sets that Linux lists for the CPU, under its own names; empty elsewhere."""
-    return frozenset((described("flags") or described("Features")).split())
+    return frozenset(described("Features" if platform.machine() == "aarch64" else "flags").split())
 
 
 def described(field: str) -> str:

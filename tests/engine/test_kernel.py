@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from greencode_lsp import processor
 from greencode_lsp.engine.packed import library
-from greencode_lsp.processor import cpu_flags
 
 PROGRAM = Path(__file__).parent / "kernel" / "numbers.c"
 
@@ -90,7 +90,7 @@ def test_the_sets_that_linux_lists_are_tried_the_fastest_first(monkeypatch: pyte
     assert library.possible_sets() == []
 
 
-@pytest.mark.skipif("avx2" not in cpu_flags(), reason="needs a processor with AVX2")
+@pytest.mark.skipif("avx2" not in processor.cpu_flags(), reason="needs a processor with AVX2")
 def test_a_compiler_that_does_not_know_a_set_compiles_for_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,3 +105,16 @@ def test_a_compiler_that_does_not_know_a_set_compiles_for_the_next(
         assert library.load_library().instructions() == b"AVX2"
     finally:
         library.load_library.cache_clear()
+
+
+@pytest.mark.parametrize(("machine", "field"), [("aarch64", "Features"), ("x86_64", "flags")])
+def test_linux_lists_instructions_under_a_name_of_each_machine(
+    machine: str, field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing = tmp_path / "cpuinfo"
+    listing.write_text(f"processor\t: 0\n{field}\t\t: fp asimd asimddp\n\nprocessor\t: 1\n{field}\t\t: other\n")
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(processor, "CPU_INFO", listing)
+    assert processor.cpu_flags() == {"fp", "asimd", "asimddp"}
+    monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "none")
+    assert processor.cpu_flags() == frozenset()
