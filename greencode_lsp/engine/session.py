@@ -97,7 +97,7 @@ class Session:
                 segment.length += rows
                 segment.queue = segment.queue[rows:]
                 done.append(hidden)
-        finally:
+        finally:  # whoever stops it, what has run goes on to the next queue, in one piece
             outputs = done[0] if len(done) == 1 else torch.cat([segment.queue[:0], *done])
             if index < self.model.last:
                 self._queue(index + 1, outputs)

@@ -113,7 +113,7 @@ static inline __attribute__((always_inline)) Codes load_eight_bits(const uint8_t
     return codes;
 }
 
-static inline __attribute__((always_inline)) Part dot(const Codes *weights, const Four *x) {
+static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x) {
     __m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
 #pragma GCC unroll 4
     for (int j = 0; j < 8; j += 2) {
@@ -123,12 +123,8 @@ static inline __attribute__((always_inline)) Part dot(const Codes *weights, cons
     return _mm256_cvtepi32_ps(_mm256_add_epi32(even, odd));
 }
 
-static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x, int32_t total) {
-    return dot(weights, x);
-}
-
 static inline __attribute__((always_inline)) Part dot_eight_bits(const Codes *weights, const Four *x, int32_t total) {
-    return dot(weights, x);
+    return dot_four_bits(weights, x);
 }
 
 #else
@@ -143,7 +139,7 @@ static inline __attribute__((always_inline)) Codes load_eight_bits(const uint8_t
 }
 
 // 8 * 2 products of 15 and 127 are the most that 16 bits are asked to hold: 30,480.
-static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x, int32_t total) {
+static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x) {
     __m256i even = _mm256_maddubs_epi16(weights->four[0], _mm256_set1_epi32(x[0]));
     __m256i odd = _mm256_maddubs_epi16(weights->four[1], _mm256_set1_epi32(x[1]));
 #pragma GCC unroll 3

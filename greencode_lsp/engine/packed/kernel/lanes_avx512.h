@@ -80,7 +80,7 @@ static inline __attribute__((always_inline)) Codes load_eight_bits(const uint8_t
     return codes;
 }
 
-static inline __attribute__((always_inline)) Part dot(const Codes *weights, const Four *x) {
+static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x) {
     __m512i even = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
 #pragma GCC unroll 4
     for (int j = 0; j < 8; j += 2) {
@@ -90,10 +90,6 @@ static inline __attribute__((always_inline)) Part dot(const Codes *weights, cons
     return _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd));
 }
 
-static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x, int32_t total) {
-    return dot(weights, x);
-}
-
 static inline __attribute__((always_inline)) Part dot_eight_bits(const Codes *weights, const Four *x, int32_t total) {
-    return dot(weights, x);
+    return dot_four_bits(weights, x);
 }

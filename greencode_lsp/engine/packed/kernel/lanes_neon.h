@@ -116,7 +116,7 @@ static inline __attribute__((always_inline)) Part dot(const Codes *weights, cons
     return vcvtq_f32_s32(vaddq_s32(even, odd));
 }
 
-static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x, int32_t total) {
+static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x) {
     return dot(weights, x, 0);
 }
 

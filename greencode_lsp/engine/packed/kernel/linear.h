@@ -33,8 +33,7 @@ static inline __attribute__((always_inline)) void multiply_part(const Linear *ma
         for (int r = 0; r < rows; r++) {
             const int64_t at = (row + r) * groups + group;
             const Four *inputs = (const Four *)(x.codes + at * GROUP);
-            Part product = four ? dot_four_bits(&weights, inputs, x.totals[at])
-                                : dot_eight_bits(&weights, inputs, x.totals[at]);
+            Part product = four ? dot_four_bits(&weights, inputs) : dot_eight_bits(&weights, inputs, x.totals[at]);
             found[r] = times_plus(times(scale, all(x.scales[at])), product, found[r]);
             found[r] = times_plus(minimum, all(x.sums[at]), found[r]);
         }
