@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from greencode_lsp.engine.errors import Cancelled, EngineError
-from greencode_lsp.engine.lookup import PromptLookup
+from greencode_lsp.engine.lookup import LookupRecord, PromptLookup
 from greencode_lsp.engine.result import Finish, Generation, Token, Work
 from greencode_lsp.engine.session import Session
 from greencode_lsp.policy import NeverExit, Policy, Reading, Verdict
@@ -65,7 +65,9 @@ class _Decoding:
         self.certainty = 1.0
         self.read: tuple[int, float] | None = None  # what the exit where the last row stands says, once it was asked
         self.words = self.model.words_of(request.prompt)
-        self.lookup = PromptLookup(session.lookup_record, request.prompt) if request.lookup else None
+        # Unverified, a guess decides how deep rows are read: what earlier texts taught must not decide about guesses.
+        self.record = session.lookup_record if request.verify else LookupRecord()
+        self.lookup = PromptLookup(self.record, request.prompt) if request.lookup else None
         self.work = Work()
         self.started = time.perf_counter()
         self.prefilled_at: float | None = None
@@ -100,7 +102,7 @@ class _Decoding:
         if verdict is Verdict.STOP:
             return Finish.GAVE_UP
         token = self._choose(reading, hidden[-1:], self.tokens)
-        self.session.lookup_record.paid(self.model.price(reading.exit_index))
+        self.record.paid(self.model.price(reading.exit_index))
         return self._accept(token) or self._feed(token)
 
     def _copied(self) -> list[int]:

@@ -1,9 +1,13 @@
 """Drafts from the text itself: what is guessed, when, and that the text stays what it would be without them."""
 
+import random
+from contextlib import suppress
+from dataclasses import replace
+
 import pytest
 import torch
 
-from greencode_lsp.engine import Finish, Request, Session, generate
+from greencode_lsp.engine import Cancelled, Finish, Request, Session, generate
 from greencode_lsp.engine.lookup import DRAFTS, EXPECTED, LONGEST_MATCH, LookupRecord, PromptLookup
 from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit, Reading, Verdict
 from tests.engine.conftest import VOCABULARY, Twins
@@ -178,6 +182,19 @@ def test_every_token_is_read_where_the_policy_would_leave(
         segment, hidden = states[token.exit_layer]
         assert token.exit_layer == twins.model.layers or hidden[place, 0] > 0
         assert token.id == int(twins.model.read(segment, hidden[place : place + 1]).argmax())
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_what_earlier_texts_taught_changes_no_text(twins: Twins) -> None:
+    rng, warm = random.Random(3), Session(twins.model)
+    for _ in range(16):
+        few = rng.sample(range(3, VOCABULARY), 4)
+        request = Request(rng.choices(few, k=30), 16, ExitsBySign(), lookup=True)
+        looks = iter(range(rng.randrange(12)))
+        with suppress(Cancelled):
+            generate(warm, replace(request, cancelled=lambda left=looks: next(left, None) is None))
+        expected = generate(Session(twins.model), request).tokens
+        assert [token.id for token in generate(warm, request).tokens] == [token.id for token in expected]
 
 
 class GivesUpAt:
