@@ -21,8 +21,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Files of tests run side by side, one on each processor, and with one thread each.
 test-python: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 test-client: $(VENV)/.installed-dev vscode-client/node_modules/.installed
 	cd vscode-client && GREENCODE_LSP=$(abspath $(BIN)/greencode-lsp) npm run check

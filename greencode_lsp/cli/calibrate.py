@@ -13,6 +13,7 @@ from rich.table import Table
 from greencode_lsp.cli.console import print_json, progress_bar, results
 from greencode_lsp.cli.policy_costs import CostModel, Device, HeadLayers, costs_for
 from greencode_lsp.cli.train_policy import Json, MaxRows, print_rows
+from greencode_lsp.files import replace_file
 from greencode_lsp.policy.bundle import POLICY_FILE
 from greencode_lsp.policy.calibration import CALIBRATION_FILE, Calibration
 
@@ -42,7 +43,7 @@ def calibrate(
     out.mkdir(parents=True, exist_ok=True)
     found.calibration.write(out / CALIBRATION_FILE)
     curve = {"cost": costs.unit, "tokens": len(recorded), "rows": [row.as_dict() for row in found.curve]}
-    (out / CURVE_FILE).write_text(json.dumps(curve, indent=2) + "\n", encoding="utf-8")
+    replace_file(out / CURVE_FILE, (json.dumps(curve, indent=2) + "\n").encode())
     if as_json:
         print_json({"calibration": asdict(found.calibration), "curve": curve})
         return

@@ -25,6 +25,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def warn(line: str) -> None:
+    """Print what does not stop the work."""
+    errors.print(f"greencode: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def progress_bar() -> Iterator[Report]:
     """Show stages of work as bars on a terminal, and as one plain line a stage otherwise."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from greencode_lsp.cli.console import errors, print_json, progress_bar, results
+from greencode_lsp.cli.console import print_json, progress_bar, results, warn
 from greencode_lsp.completion.suggestion import LoadOptions, Report
 
 if TYPE_CHECKING:
@@ -156,6 +156,7 @@ def run_suite(
         "skipped": examples.causes(),
         "prompts_cut": sum(example.was_cut for example in examples.examples),
         "left_out": chosen.left_out,
+        "planned": len(examples.examples),
         "shards": shard.count,
     }
     return run(examples, chosen.configurations, opened.tokenizer, header, path, shard, report)
@@ -172,11 +173,6 @@ def choose_gpu(rank: int) -> None:
 
     if rank and torch.cuda.is_available():
         torch.cuda.set_device(rank)
-
-
-def warn(line: str) -> None:
-    """Print what does not stop the work."""
-    errors.print(f"greencode: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def show(summary: Summary, path: Path) -> None:

@@ -1,5 +1,6 @@
 """The command line: puts the commands together and turns errors into one line and an exit status."""
 
+import errno
 import sys
 from typing import Annotated
 
@@ -35,6 +36,10 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What a disk refuses for no fault of the program."""
+
+
 @app.callback()
 def options(
     version: Annotated[
@@ -50,6 +55,13 @@ def main() -> None:
         app()
     except UserError as error:
         errors.print(f"greencode: {error}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        line = f"greencode: {place}{error.strerror}; what was written before is intact"
+        errors.print(line, style="bold red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from greencode_lsp.cli.console import print_json, progress_bar, results
+from greencode_lsp.cli.console import print_json, progress_bar, results, warn
 
 
 def report(
@@ -37,6 +37,9 @@ def report(
         for done, parts in enumerate(runs.values()):
             progress("computing figures", done, len(runs))
             summaries.append(summarise(merge_journals([part for part, _ in parts], [name for _, name in parts])))
+        for each in summaries:
+            if each.incomplete:
+                warn(f"{each.suite}, {each.form}: {each.incomplete} more examples lack an answer; is a file missing?")
         progress("drawing", 0, 1)
         page = render(summaries, examples)
     try:

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from greencode_lsp.cli import train_exits, train_policy
-from greencode_lsp.cli.console import errors, print_json, progress_bar, results
+from greencode_lsp.cli.console import print_json, progress_bar, results, warn
 from greencode_lsp.errors import UserError
 
 app = typer.Typer(help="Make what a bundle needs: a corpus, exits, traces, a policy.", no_args_is_help=True)
@@ -45,9 +45,6 @@ def corpus(
     from greencode_lsp.training.corpus import SPLITS
     from greencode_lsp.training.corpus.building import BuildOptions, build_corpus
     from greencode_lsp.training.corpus.package_list import SHIPPED
-
-    def warn(line: str) -> None:
-        errors.print(f"greencode: {line}", style="yellow", markup=False, soft_wrap=True)
 
     with progress_bar() as report:
         folder = pull(find_bundle(model), lambda progress: report(progress.stage, progress.done, progress.total))

@@ -178,6 +178,7 @@ def traces(
     as_json: Json = False,
 ) -> None:
     """Record what every exit knows at every token of real code, in one pass; or of code that a policy wrote."""
+    from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
     from greencode_lsp.training.traces.record import record_traces
     from greencode_lsp.training.traces.storage import TraceFacts, agreement
     from greencode_lsp.training.traces.texts import Choice
@@ -197,6 +198,10 @@ def traces(
             context=context,
             weights_sha256=opened.material.identity,
             exits_sha256=opened.exits_sha256,
+            corpus_sha256=opened.corpus_identity(corpus),
+            windows_per_file=windows_per_file,
+            seed=seed,
+            written_by="" if written_by is None else f"{file_sha256(written_by / POLICY_FILE)}, {new_tokens} tokens",
         )
         recorded = record_traces(opened.runner, opened.heads, windows, opened.material.lead, out, facts, report)
     shares = dict(zip(recorded.exits, agreement(recorded.predicted[:]), strict=True))
@@ -254,7 +259,7 @@ def policy_of(folder: Path, profile: str, opened: Any) -> Any:
     from greencode_lsp.completion.profiles import resolve_profile
     from greencode_lsp.policy import NeverExit, load_bundle_policy
 
-    bundle = load_bundle_policy(folder, opened.exits, opened.runner.shape.hidden_size)
+    bundle = load_bundle_policy(folder, opened.exits, opened.runner.shape.hidden_size, opened.exits_sha256)
     make_policy = resolve_profile(profile, bundle).make_policy
     if make_policy is NeverExit:
         raise UserError(f"{folder} has no proven threshold for {profile}: it would write what full depth does")

@@ -13,6 +13,7 @@ from rich.table import Table
 from greencode_lsp.cli.console import print_json, progress_bar, results
 from greencode_lsp.cli.policy_costs import CostModel, Device, HeadLayers, costs_for
 from greencode_lsp.errors import UserError
+from greencode_lsp.files import replace_file
 from greencode_lsp.policy.bundle import POLICY_FILE
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def policy_table(
     found = {"rows": [row.as_dict() for row in rows], "tokens": len(recorded), "cost": costs.unit, **asdict(costs)}
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        replace_file(out, (json.dumps(found, indent=2) + "\n").encode())
     if as_json:
         print_json(found)
         return

@@ -15,7 +15,7 @@ from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_m
 from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, Session, generate, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
-from greencode_lsp.engine.identity import weights_identity
+from greencode_lsp.engine.identity import exits_identity, weights_identity
 from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
 from greencode_lsp.paths import cache_folder
 from greencode_lsp.policy import BundlePolicy, load_bundle_policy
@@ -61,7 +61,8 @@ def load_heads(bundle: Bundle, folder: Path, runner: Runner) -> dict[int, ExitHe
 
 def load_policy(bundle: Bundle, runner: Runner) -> BundlePolicy:
     """Return what the bundle decides by, its network as the runner computes it; log what is wrong with it."""
-    policy = load_bundle_policy(bundle.folder, bundle.exits, runner.shape.hidden_size)
+    exits = exits_identity(bundle.folder / EXITS_FILE)
+    policy = load_bundle_policy(bundle.folder, bundle.exits, runner.shape.hidden_size, exits)
     if policy.problem:
         log.warning("%s", policy.problem)
     return policy if policy.network is None else replace(policy, network=runner.scorer(policy.network))
@@ -78,9 +79,14 @@ def report_pull(report: Report, progress: Progress) -> None:
 
 
 def choose_device(name: str) -> str:
-    """Return the device to run on; raise `EngineError` when CUDA is asked for and not there."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
+    """Return the device to run on; raise `EngineError` when CUDA is asked for and not there.
+
+    A GPU is returned with its number: where there are several, its own counter must be read and no other.
+    """
+    if name not in ("auto", "cuda"):
+        return name
+    if torch.cuda.is_available():
+        return f"cuda:{torch.cuda.current_device()}"
+    if name == "cuda":
         raise EngineError("device is set to cuda, but torch finds no CUDA device; set it to auto or cpu")
-    return name
+    return "cpu"

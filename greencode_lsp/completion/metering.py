@@ -63,7 +63,8 @@ def measure(model: EarlyExitModel, meter: Meter, progress: Callable[[int, int], 
 
 
 def machine_key(name: str, model: EarlyExitModel, meter: Meter) -> str:
-    """Name everything that the costs depend on."""
+    """Name everything that the costs depend on; folders of different models may have one name."""
     backbone = model.backbone
-    parts = ("passes", name, backbone.device, backbone.description, torch.get_num_threads())
+    sizes = (model.layers, backbone.layer_bytes(0), backbone.head_bytes())
+    parts = ("passes", name, *sizes, backbone.device, backbone.description, torch.get_num_threads())
     return " ".join(map(str, (*parts, torch.__version__, platform.processor(), platform.node(), meter.detail)))

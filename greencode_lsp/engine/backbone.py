@@ -218,7 +218,7 @@ class PlainReader:
         ids, probabilities = self.chosen(hidden)
         if bool(probabilities.isnan().any()):
             raise NumericalError("a logit is NaN")
-        return ids, probabilities
+        return ids.cpu(), probabilities.cpu()
 
     def chosen(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Return what `likeliest` does with the words it was given last, NaN for probabilities where it would raise."""

@@ -34,6 +34,16 @@ def weights_identity(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def exits_identity(path: Path) -> str:
+    """Return a sha256 over a file of exits and the adapters beside it, where there are some; empty without exits."""
+    if not path.is_file():
+        return ""
+    digest = hashlib.sha256(path.read_bytes())
+    if (adapters := path.with_name("adapters.safetensors")).is_file():
+        digest.update(adapters.read_bytes())
+    return digest.hexdigest()
+
+
 def _describe(file: Any, name: str) -> tuple[str, str, list[int], bytes]:
     piece = file.get_slice(name)
     shape = list(piece.get_shape())

@@ -36,7 +36,8 @@ class Reader(Protocol):
     def likeliest(self, hidden: Tensor, words: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
         """Return the ids [rows] of their most likely tokens, of the shortlist where there is one, and probabilities.
 
-        `words` are tokens, at most `ROOM`, that a shortlist is read with; without one they change nothing.
+        Both are on the host. `words` are tokens, at most `ROOM`, that a shortlist is read with; without one they change
+        nothing.
         These, [rows], are shares among the tokens that were read, and near enough for a decision: a runner may take
         them from a coarse copy of the head. Raises `NumericalError` where no logit is a number.
         """

@@ -30,7 +30,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """A run's figures. All configurations are compared on the examples that every one of them has answered."""
+    """A run's figures. All configurations are compared on the examples that every one of them has answered.
+
+    `incomplete` are those that not all have answered, those of shards that are not here among them.
+    """
 
     suite: str
     form: str
@@ -106,7 +109,7 @@ def summarise(journal: Journal) -> Summary:
         rows=_with_differences(rows, bootstrap),
         bootstrap=bootstrap,
         examples=len(complete),
-        incomplete=len(journal.examples) - len(complete),
+        incomplete=journal.header.get("planned", len(journal.examples)) - len(complete),
         failures=failures,
         missing=[*never.values(), *missing],
     )

@@ -26,8 +26,11 @@ class BundlePolicy:
     problem: str = ""
 
 
-def load_bundle_policy(folder: Path, exits: tuple[int, ...], hidden_size: int) -> BundlePolicy:
-    """Read what lies in a bundle's folder. Never raises: full depth needs none of it."""
+def load_bundle_policy(folder: Path, exits: tuple[int, ...], hidden_size: int, exits_sha256: str = "") -> BundlePolicy:
+    """Read what lies in a bundle's folder. Never raises: full depth needs none of it.
+
+    `exits_sha256` names the trained exits it is to decide for, where there are some.
+    """
     path = folder / POLICY_FILE
     if not path.is_file() or not exits:
         return BundlePolicy(exits)
@@ -40,6 +43,10 @@ def load_bundle_policy(folder: Path, exits: tuple[int, ...], hidden_size: int) -
         calibration = read_calibration(folder / CALIBRATION_FILE)
         if calibration.policy_sha256 != file_sha256(path):
             raise PolicyError(f"{folder / CALIBRATION_FILE} is of another policy; run greencode calibrate again")
+        if exits_sha256 and calibration.exits_sha256 not in ("", exits_sha256):
+            raise PolicyError(
+                f"{folder / CALIBRATION_FILE} is of other exits; record traces with these and calibrate again"
+            )
     except PolicyError as error:
         return BundlePolicy(exits, problem=str(error))
     return BundlePolicy(exits, network, calibration)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from greencode_lsp.files import replace_file
 from greencode_lsp.policy.errors import PolicyError
 
 FORMAT = 1
@@ -39,7 +40,8 @@ class Calibration:
 
     `confidence` is that of each bound on its own; `clusters` is how many independent projects (or files, as `unit`
     says) it rests on. `drafting_threshold` is the one at which exits draft fastest where full depth verifies them; None
-    where drafting does not pay. `policy_sha256` names the policy file that all of this is about.
+    where drafting does not pay. `policy_sha256` and `exits_sha256` name the policy and the trained exits that all of it
+    is about, the latter empty where nobody kept it.
     """
 
     confidence: float
@@ -50,6 +52,7 @@ class Calibration:
     policy_sha256: str
     bounds: tuple[Bound, ...]
     drafting_threshold: float | None = None
+    exits_sha256: str = ""
     profiles: Mapping[str, float] = field(default_factory=lambda: dict(PROFILES))
 
     def bound(self, loss: float) -> Bound | None:
@@ -57,8 +60,8 @@ class Calibration:
         return max((bound for bound in self.bounds if bound.loss <= loss + 1e-9), key=lambda b: b.loss, default=None)
 
     def write(self, path: Path) -> None:
-        """Write the file."""
-        path.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n", encoding="utf-8")
+        """Write the file, whole or not at all."""
+        replace_file(path, (json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n").encode())
 
 
 def read_calibration(path: Path) -> Calibration:
@@ -88,6 +91,7 @@ def read_calibration(path: Path) -> Calibration:
             policy_sha256=str(data["policy_sha256"]),
             bounds=bounds,
             drafting_threshold=None if drafting is None else _number(drafting),
+            exits_sha256=str(data.get("exits_sha256", "")),
             profiles={str(name): _number(loss) for name, loss in data["profiles"].items()},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -54,10 +54,11 @@ def compare_formats(
         one, other = (observe(each, window.ids, (), lead) for each in (runner, plain))
         for start in range(0, len(one.true), READ_ROWS):
             rows = slice(start, start + READ_ROWS)
+            true = one.true[rows].cpu()
             said = runner.reader().likeliest(one.final[rows])[0]
             plainly = plain.reader().likeliest(other.final[rows])[0]
-            right += int((said == one.true[rows]).sum())
-            right_plain += int((plainly == one.true[rows]).sum())
+            right += int((said == true).sum())
+            right_plain += int((plainly == true).sum())
             same += int((said == plainly).sum())
         tokens += len(one.true)
     return FormatQuality(tokens, right / tokens, right_plain / tokens, same / tokens)

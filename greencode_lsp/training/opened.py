@@ -1,6 +1,5 @@
 """A model with its exits, ready to be run over a corpus."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from greencode_lsp.engine import EarlyExitModel, Runner, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
+from greencode_lsp.engine.identity import exits_identity
 from greencode_lsp.paths import cache_folder
 from greencode_lsp.policy import Policy
 from greencode_lsp.training.exits.recipe import check_exits
@@ -38,6 +38,10 @@ class OpenedModel:
         model = EarlyExitModel(self.runner, self.exits, self.heads)
         return written_windows(model, make_policy, windows, self.material.lead, new_tokens, report)
 
+    def corpus_identity(self, corpus: Path) -> str:
+        """Return the sha256 of what a corpus holds."""
+        return open_corpus(corpus, self.material).identity
+
     def packages(self, corpus: Path) -> tuple[str, ...]:
         """Return the names of a corpus' packages, in its order."""
         return tuple(package.name for package in open_corpus(corpus, self.material).packages)
@@ -63,5 +67,4 @@ def open_model(
     check_exits(depths, runner.shape.layers - (not shortlisted))
     if heads:
         heads = matching_heads(heads, depths, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if heads else ""
-    return OpenedModel(material, runner, depths, heads, digest)
+    return OpenedModel(material, runner, depths, heads, exits_identity(path) if heads else "")

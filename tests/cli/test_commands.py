@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.evaluation.rows import write_rows
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 JSON_FIELDS = {
@@ -125,6 +127,18 @@ def test_a_mistake_gets_one_line_and_status_1(
     assert "Traceback" not in result.stderr
     (line,) = [line for line in result.stderr.splitlines() if not line.endswith("...")]
     assert line.startswith("greencode: ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_gets_one_line_and_status_1(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    results.symlink_to("/dev/full")
+    rows = write_rows(tmp_path / "rows")
+    command = ("eval", "py150", "--data", str(rows), "--out", str(results), "--profile", "full", "--limit", "1")
+    result = greencode(*command, "--control", "none", data=tmp_path)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1] == "greencode: No space left on device; what was written before is intact"
 
 
 def test_wrong_usage_has_status_2(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from greencode_lsp.completion.completer import Completer, last_tokens
-from greencode_lsp.completion.loading import load_completer
+from greencode_lsp.completion.loading import choose_device, load_completer
 from greencode_lsp.completion.profiles import Profile, ProfileError
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, SuggestedToken
 from greencode_lsp.engine import EngineError
@@ -168,6 +168,12 @@ def test_an_unknown_profile_or_model_or_device_names_the_choices(completer):
         load_completer(LoadOptions(model="no-such-model"))
     with pytest.raises(EngineError, match="set it to auto or cpu"):
         load_completer(LoadOptions(device="cuda"))
+
+
+def test_of_several_gpus_the_one_in_use_is_named(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.current_device", lambda: 1)
+    assert [choose_device(name) for name in ("auto", "cuda", "cpu")] == ["cuda:1", "cuda:1", "cpu"]
 
 
 def test_the_last_tokens_of_a_text_keep_their_depths():

@@ -10,7 +10,16 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM
 
-from greencode_lsp.engine import EarlyExitModel, NumericalError, Request, Session, generate, load_backbone, load_runner
+from greencode_lsp.engine import (
+    EarlyExitModel,
+    EngineError,
+    NumericalError,
+    Request,
+    Session,
+    generate,
+    load_backbone,
+    load_runner,
+)
 from greencode_lsp.engine.architecture import Linear, Norm
 from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.exits import ExitHead, Translator
@@ -150,13 +159,22 @@ def test_the_number_of_threads_changes_nothing(runners: tuple[Backbone, PackedBa
     assert torch.equal(results[0], results[2])
 
 
-def test_a_nan_is_not_rounded_away(runners: tuple[Backbone, PackedBackbone]) -> None:
+@pytest.mark.parametrize(("part", "value"), [("values", torch.nan), ("keys", torch.nan), ("keys", torch.inf)])
+def test_a_nan_is_not_rounded_away(runners: tuple[Backbone, PackedBackbone], part: str, value: float) -> None:
     _, packed = runners
     session = Session(EarlyExitModel(packed, (1, 2)))
     generate(session, Request(list(range(20)), 2))
-    session.segments[1].cache.values = session.segments[1].cache.values.clone().fill_(torch.nan)
+    cache = session.segments[1].cache
+    setattr(cache, part, getattr(cache, part).clone().fill_(value))
     with pytest.raises(NumericalError):
         generate(session, Request([*range(20), 9, 8, 7], 2))
+
+
+def test_nothing_runs_beyond_the_context(runners: tuple[Backbone, PackedBackbone]) -> None:
+    _, packed = runners
+    room = packed.shape.context_length
+    with pytest.raises(EngineError, match=f"{room + 1} tokens exceed the context of {room}"):
+        packed.run_layers(range(1), torch.zeros(2, packed.shape.hidden_size), room - 1, packed.new_cache(1))
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,12 @@ def test_only_examples_that_every_configuration_answered_are_compared():
     assert (summary.examples, summary.incomplete) == (3, 1)
 
 
+def test_examples_of_a_shard_that_is_not_here_are_missed():
+    shard = journal()
+    shard.header["planned"] = 12
+    assert (summarise(shard).examples, summarise(shard).incomplete) == (4, 8)
+
+
 def test_a_configuration_that_failed_throughout_is_left_out_with_its_cause():
     partly = journal()
     for example, name in [key for key in partly.results if key[1] == "fixed-12"]:

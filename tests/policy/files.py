@@ -45,5 +45,7 @@ def write_policy_file(folder: Path, depths: tuple[int, ...], tensors: dict | Non
 def write_calibration_file(folder: Path, thresholds: dict[float, float | None], drafting: float | None = 0.5) -> Path:
     bounds = tuple(Bound(loss, threshold, 0.0, loss, 12.0, 0.4) for loss, threshold in thresholds.items())
     digest = file_sha256(folder / POLICY_FILE)
-    Calibration(0.95, "calibration", 1000, "project", 20, digest, bounds, drafting).write(folder / CALIBRATION_FILE)
+    Calibration(0.95, "calibration", 1000, "project", 20, digest, bounds, drafting, "mine").write(
+        folder / CALIBRATION_FILE
+    )
     return folder / CALIBRATION_FILE

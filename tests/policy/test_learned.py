@@ -136,7 +136,7 @@ def test_a_bundle_without_a_policy_works_as_before():
         resolve_profile("eco", bundle)
 
 
-@pytest.mark.parametrize("broken", ["policy", "calibration", "another policy"])
+@pytest.mark.parametrize("broken", ["policy", "calibration", "another policy", "other exits"])
 def test_full_depth_outlives_damaged_files_and_the_others_say_why(tmp_path, broken):
     policy = write_policy_file(tmp_path, EXITS)
     calibration = write_calibration_file(tmp_path, {0.01: 2.0})
@@ -145,9 +145,9 @@ def test_full_depth_outlives_damaged_files_and_the_others_say_why(tmp_path, brok
     elif broken == "calibration":
         data = json.loads(calibration.read_text())
         calibration.write_text(json.dumps(data | {"bounds": [{"loss": 0.01}]}))
-    else:
+    elif broken == "another policy":
         write_policy_file(tmp_path, EXITS, random_tensors(3, seed=9))
-    bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN)
+    bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN, "other" if broken == "other exits" else "mine")
     assert "\n" not in bundle.problem
     assert resolve_profile("full", bundle).make_policy is NeverExit
     assert resolve_profile("auto", bundle).name == "exact"

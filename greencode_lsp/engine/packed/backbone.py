@@ -14,6 +14,7 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture, LearnedPositions, Linear, RotaryTable
 from greencode_lsp.engine.backbone import Backbone, load_backbone
 from greencode_lsp.engine.cache import Cache
+from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.packed.library import KernelUnavailableError, load_library
 from greencode_lsp.engine.packed.packing import BLOCK, GROUP, pack, pack_coarsely
@@ -94,6 +95,8 @@ class PackedBackbone:
         `cache` holds the K/V of these layers for all earlier positions; the rows' own are written.
         """
         rows, count, shape = hidden.shape[0], len(layers), ctypes.byref(self._shape)
+        if start + rows > self.shape.context_length:  # its tables of rotations end there
+            raise EngineError(f"{start + rows} tokens exceed the context of {self.shape.context_length}")
         cache.reserve(start + rows, start)
         hidden = copied(hidden)
         threads = torch.get_num_threads()

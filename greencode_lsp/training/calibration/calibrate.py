@@ -19,13 +19,15 @@ from greencode_lsp.training.calibration.learn_then_test import (
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.policy.costs import Costs
 from greencode_lsp.training.policy.outcomes import tally
-from greencode_lsp.training.policy.scoring import Choice, decide, score
+from greencode_lsp.training.policy.scoring import Choice, check_traces, decide, score
 from greencode_lsp.training.policy.table import Row, policy_table
 from greencode_lsp.training.policy.trace_set import Floats, TraceSet
 from greencode_lsp.training.progress import Report
 
 LOSSES = (0.005, 0.01, 0.02, 0.05)
 CONFIDENCE = 0.95
+
+SPLIT = "calibration"
 
 __all__ = ["CONFIDENCE", "LOSSES", "POLICY_FILE", "Calibrated", "calibrate"]
 
@@ -41,10 +43,11 @@ class Calibrated:
 def calibrate(traces: TraceSet, policy_path: Path, costs: Costs, report: Report, confidence: float) -> Calibrated:
     """Prove thresholds on traces no training has seen; raise `TrainingError` where policy and traces do not fit."""
     policy = read_policy(policy_path)
-    if policy.exits != traces.exits:
+    check_traces(policy, policy_path, traces)
+    if traces.split != SPLIT:
         raise TrainingError(
-            f"{policy_path} is for exits {list(policy.exits)}, but the traces have {list(traces.exits)}; "
-            "record the traces with the bundle that the policy is for"
+            f"these traces are of {traces.split}, and a bound is proven on what no training has seen: record some with "
+            f"greencode train traces --split {SPLIT}"
         )
     report("scoring", 0, 1)
     exit_scores, stop_scores = score(policy, traces)
@@ -73,6 +76,7 @@ def calibrate(traces: TraceSet, policy_path: Path, costs: Costs, report: Report,
         unit=units.kind,
         clusters=units.count,
         policy_sha256=file_sha256(policy_path),
+        exits_sha256=traces.exits_sha256,
         bounds=tuple(bounds),
         drafting_threshold=drafting_threshold(traces, exit_scores, grid, costs),
         profiles=dict(PROFILES),

@@ -1,10 +1,12 @@
 """A corpus folder: `corpus.json`, `tokens.bin` and `files.npy`, read memory-mapped and written whole or not at all."""
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,11 @@ class Corpus:
             raise CorpusError(f"{folder} is no corpus, {name} is missing: {again}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CorpusError(f"{folder} holds a damaged corpus: {again} ({error})") from error
+
+    @cached_property
+    def identity(self) -> str:
+        """A sha256 over the files' places and tokens."""
+        return hashlib.sha256(self._files.tobytes() + self._ids.tobytes()).hexdigest()
 
     def files(self, split: str) -> Iterator[Ids]:
         """Yield the ids of each file of `split`, in the order of the folder; memory-mapped, not to be written to."""

@@ -46,9 +46,9 @@ class Tally:
         """Read and count rows, with a text's words. Shapes: hidden [rows, hidden], full and true [rows]."""
         self.loss += float(functional.cross_entropy(reader.logits(hidden).float(), true, reduction="sum"))
         tokens, probabilities = reader.likeliest(hidden, words)
-        self.right += int((tokens == true).sum())
+        self.right += int((tokens == true.cpu()).sum())
         rows = slice(self.rows, self.rows + len(true))
-        self.agrees[rows], self.sureness[rows] = (tokens == full).cpu(), probabilities.cpu()
+        self.agrees[rows], self.sureness[rows] = tokens == full, probabilities
         self.rows = rows.stop
 
     def quality(self, depth: int) -> ExitQuality:

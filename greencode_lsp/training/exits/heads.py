@@ -58,7 +58,7 @@ class TrainableExit(nn.Module):
         self.register_buffer("scale", torch.ones(()))
 
     def begin_as(self, head: ExitHead) -> None:
-        """Take over a trained head, whose translator has the same width."""
+        """Take over a trained head on the same device, whose translator has the same width."""
         self.norm.begin_as(head.norm)
         if head.translator is not None:
             self.mlp_norm.begin_as(head.translator.mlp_norm)

@@ -5,7 +5,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from greencode_lsp.training.traces.shards import disk_errors, replace_file
+from greencode_lsp.files import replace_file
+from greencode_lsp.training.traces.shards import disk_errors
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,13 @@ from safetensors.torch import save
 from greencode_lsp.engine import load_backbone
 from greencode_lsp.engine.architecture import Architecture
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, exits_metadata, exits_tensors
+from greencode_lsp.files import replace_file
 from greencode_lsp.training.exits.job import Job
 from greencode_lsp.training.exits.recipe import jsonable
 from greencode_lsp.training.exits.shortlist import frequent_tokens, with_shortlist
 from greencode_lsp.training.exits.trainer import Standing
 from greencode_lsp.training.material import open_corpus
-from greencode_lsp.training.traces.shards import disk_errors, replace_file
+from greencode_lsp.training.traces.shards import disk_errors
 
 
 def write_results(

@@ -5,15 +5,16 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import InitProcessGroupKwargs, set_seed
 from torch import Tensor, nn
 
 from greencode_lsp.engine.runner import multiplies_bfloat16
@@ -57,9 +58,12 @@ class Standing:
     best_step: int = 0
 
 
-def train(task: Task, recipe: Recipe, folder: Path, accelerator: Accelerator, report: Report) -> Standing:
+def train(
+    task: Task, recipe: Recipe, origin: Mapping[str, str], folder: Path, accelerator: Accelerator, report: Report
+) -> Standing:
     """Train to the end, from the last checkpoint in `folder` where there is one; leave the best weights in the module.
 
+    `origin` names what a run begins with, which must be the same when it goes on.
     Raises `TrainingError` in one line: a loss that is NaN or infinite, a full disk, a folder of another run.
     """
     with disk_errors(folder):
@@ -67,7 +71,7 @@ def train(task: Task, recipe: Recipe, folder: Path, accelerator: Accelerator, re
     set_seed(recipe.seed)
     optimizer = make_optimizer(task.module, recipe)
     module, prepared = accelerator.prepare(task.module, optimizer)
-    standing = resume(folder, recipe, task.module, optimizer)
+    standing = resume(folder, recipe, origin, task.module, optimizer)
     journal = Journal(folder, standing.step) if accelerator.is_main_process else None
     save_every = max(1, task.steps // max(recipe.checkpoints, 1))
     started, first = time.perf_counter(), standing.step
@@ -94,7 +98,7 @@ def train(task: Task, recipe: Recipe, folder: Path, accelerator: Accelerator, re
             if improved := figures["score"] > standing.best_score:
                 standing.best_score, standing.best_step = figures["score"], done
             if accelerator.is_main_process:
-                keep(folder, recipe, task.module, optimizer, standing, improved)
+                keep(folder, recipe, origin, task.module, optimizer, standing, improved)
             if journal is not None:
                 journal.write("held-out", done, figures)
     if journal is not None:
@@ -109,7 +113,9 @@ def train(task: Task, recipe: Recipe, folder: Path, accelerator: Accelerator, re
 def make_accelerator(device: str) -> Accelerator:
     """Return what places this process' work on `device` (cpu or cuda): bfloat16 wherever the machine multiplies it."""
     on_cpu = device == "cpu"
-    return Accelerator(cpu=on_cpu, mixed_precision="bf16" if not on_cpu or multiplies_bfloat16() else "no")
+    patient = InitProcessGroupKwargs(timeout=timedelta(days=1))  # one process records what all of them learn from
+    precision = "bf16" if not on_cpu or multiplies_bfloat16() else "no"
+    return Accelerator(cpu=on_cpu, mixed_precision=precision, kwargs_handlers=[patient])
 
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -152,12 +158,14 @@ def run_step(task: Task, module: nn.Module, accelerator: Accelerator, step: int)
     return {name: float(total) / len(parts) for name, total in zip(sums, reduced, strict=True)}
 
 
-def resume(folder: Path, recipe: Recipe, module: nn.Module, optimizer: torch.optim.Optimizer) -> Standing:
+def resume(
+    folder: Path, recipe: Recipe, origin: Mapping[str, str], module: nn.Module, optimizer: torch.optim.Optimizer
+) -> Standing:
     """Load the last checkpoint where there is one; raise `TrainingError` when it is of another run."""
     state = load_checkpoint(folder / LAST)
     if state is None:
         return Standing()
-    now, then = jsonable(recipe), state["recipe"]
+    now, then = {**jsonable(recipe), **origin}, {**state["recipe"], **state["origin"]}
     if other := [name for name in now if name not in MAY_CHANGE and then.get(name) != now[name]]:
         raise TrainingError(
             f"{folder} holds a run with another {other[0]}: {then.get(other[0])!r}, now {now[other[0]]!r}; "
@@ -171,6 +179,7 @@ def resume(folder: Path, recipe: Recipe, module: nn.Module, optimizer: torch.opt
 def keep(
     folder: Path,
     recipe: Recipe,
+    origin: Mapping[str, str],
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
     standing: Standing,
@@ -185,5 +194,6 @@ def keep(
         "optimizer": optimizer.state_dict(),
         "standing": vars(standing),
         "recipe": jsonable(recipe),
+        "origin": dict(origin),
     }
     save_checkpoint(folder / LAST, state)

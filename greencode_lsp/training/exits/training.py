@@ -44,16 +44,20 @@ def train_frozen(job: Job, report: Report) -> dict[str, Any]:
     runner = load_runner(material.folder, device, cache_folder() / "packed")
     size = BatchSize(recipe.micro_batch_tokens, max(1, recipe.batch_tokens // recipe.micro_batch_tokens))
     validation = join([states_of(runner, window, recipe.exits, material.lead) for window in kept])
+    origin = job.origin(corpus)
     if recipe.epochs > 1:
         facts = {"model": material.bundle.name, "weights_sha256": material.identity, **choice_facts(recipe)}
-        record_states(runner, windows, recipe.exits, material.lead, job.out / STATES, facts, report)
+        facts["corpus"] = origin["corpus"]
+        if accelerator.is_main_process:
+            record_states(runner, windows, recipe.exits, material.lead, job.out / STATES, facts, report)
+        accelerator.wait_for_everyone()
         source: Any = RecordedSource(job.out / STATES, recipe.exits, size, recipe.epochs, recipe.seed)
     else:
         source = LiveSource(runner, windows, recipe.exits, material.lead, size)
     task = FrozenTask(backbone, recipe, source, validation)
     begin_heads(task.heads, job, backbone.shape)
     untrained = task.score(task.module)
-    standing = train(task, recipe, job.out, accelerator, report)
+    standing = train(task, recipe, origin, job.out, accelerator, report)
     heads = task.heads.as_heads()
     return write_results(job, backbone.shape, heads, standing, untrained, task.score(task.module))
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from greencode_lsp.engine import load_backbone
 from greencode_lsp.engine.adapters import ADAPTERS_FILE, adapters_metadata
+from greencode_lsp.files import replace_file
 from greencode_lsp.training.exits.forward import MAPS, TunableBackbone, key
 from greencode_lsp.training.exits.job import Job, begin_heads
 from greencode_lsp.training.exits.packing import PackedTexts
@@ -16,7 +17,7 @@ from greencode_lsp.training.exits.trainer import make_accelerator, train
 from greencode_lsp.training.exits.tuned import TunedTask
 from greencode_lsp.training.material import open_corpus, training_windows, validation_split
 from greencode_lsp.training.progress import Report
-from greencode_lsp.training.traces.shards import disk_errors, replace_file
+from greencode_lsp.training.traces.shards import disk_errors
 from greencode_lsp.training.traces.texts import Choice
 
 
@@ -38,7 +39,7 @@ def train_tuned(job: Job, report: Report) -> dict[str, Any]:
     task = TunedTask(backbone, recipe, texts, kept)
     begin_heads(task.model.heads, job, backbone.shape)
     before = task.score(task.module)
-    standing = train(task, recipe, job.out, accelerator, report)
+    standing = train(task, recipe, job.origin(corpus), job.out, accelerator, report)
     layers = task.model.layers
     adapters = layers.adapters()
     if recipe.mode == "full":

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import Tensor, nn
 
+from greencode_lsp.files import replace_file
 from greencode_lsp.policy.learned import FORMAT, PolicyFile
 from greencode_lsp.training.policy.inputs import Inputs, Singles
 from greencode_lsp.training.policy.scoring import score
@@ -94,4 +95,4 @@ def write_policy(path: Path, policy: PolicyFile, **facts: str) -> None:
     }
     tensors = {f"policy.{name}": np.ascontiguousarray(tensor) for name, tensor in policy.tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({**tensors, "policy.grid": policy.grid}, path, metadata)
+    replace_file(path, save({**tensors, "policy.grid": policy.grid}, metadata))

@@ -7,10 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from greencode_lsp.policy.learned import PolicyFile
+from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.policy.inputs import scaled
 from greencode_lsp.training.policy.trace_set import Booleans, Floats, Integers, TraceSet
 
 CHUNK_ROWS = 4096
+
+
+def check_traces(policy: PolicyFile, name: object, traces: TraceSet) -> None:
+    """Raise `TrainingError` unless a policy, which errors call by `name`, is for a model like that of the traces."""
+    wanted, given = (policy.exits, policy.hidden_size), (traces.exits, traces.hidden.shape[2])
+    if wanted != given:
+        raise TrainingError(
+            f"{name} is for exits {list(wanted[0])} and states of {wanted[1]} numbers, the traces have "
+            f"{list(given[0])} and {given[1]}; record them with the bundle that the policy is for"
+        )
 
 
 def score(policy: PolicyFile, traces: TraceSet) -> tuple[Floats, Floats]:

@@ -10,11 +10,10 @@ import numpy as np
 
 from greencode_lsp.policy import Calibration
 from greencode_lsp.policy.learned import PolicyFile
-from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.policy import controls
 from greencode_lsp.training.policy.costs import Costs
 from greencode_lsp.training.policy.outcomes import Figures, Tally, tally
-from greencode_lsp.training.policy.scoring import decide, score
+from greencode_lsp.training.policy.scoring import check_traces, decide, score
 from greencode_lsp.training.policy.trace_set import TraceSet
 
 TARGETS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -64,13 +63,10 @@ def policy_table(
     """Compare policies, none of them giving up, with every control. The first policy is the one that others are behind.
 
     `calibrations` of some of them, by name, add a row for each bound: what its threshold does here, giving up included.
-    Raises `TrainingError` where a policy is for other exits.
+    Raises `TrainingError` where a policy is for another model.
     """
     for name, policy in policies.items():
-        if policy.exits != traces.exits:
-            raise TrainingError(
-                f"policy {name} is for exits {list(policy.exits)}, the traces have {list(traces.exits)}"
-            )
+        check_traces(policy, f"policy {name}", traces)
     both = {name: score(policy, traces) for name, policy in policies.items()}
     scores = {name: exit_scores for name, (exit_scores, _) in both.items()}
     sure = traces.probability[:, :-1].astype(float)

@@ -25,7 +25,8 @@ class TraceSet:
 
     Shapes: hidden [R, E, H] (float16: the raw output of the layer at each exit), predicted and probability [R, E + 1]
     (what each exit says and how sure it is; the last column is full depth), true [R] (the token that really came),
-    files [R] and packages [R] (their numbers; the rows of a file are neighbours).
+    files [R] and packages [R] (their numbers; the rows of a file are neighbours). `exits_sha256` names the exits that
+    predicted, empty where nobody knows.
     """
 
     exits: tuple[int, ...]
@@ -37,6 +38,7 @@ class TraceSet:
     files: Integers
     packages: Integers
     split: str = "train"
+    exits_sha256: str = ""
 
     def __len__(self) -> int:
         return len(self.true)
@@ -127,4 +129,5 @@ def load_traces(folder: Path, max_rows: int | None = None, seed: int = 0) -> Tra
         files=files[rows],
         packages=place[rows, 0],
         split=traces.facts.split,
+        exits_sha256=traces.facts.exits_sha256,
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from greencode_lsp.engine import NumericalError, Runner
+from greencode_lsp.training.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,15 @@ class Observed:
 
 @torch.inference_mode()
 def observe(runner: Runner, ids: Sequence[int] | NDArray[Any], exits: Sequence[int], lead: Sequence[int]) -> Observed:
-    """Run a text of at least two tokens through all layers; raise `NumericalError` when a state is NaN or infinite.
+    """Run a text of at least two tokens through all layers.
 
-    `lead` are tokens that come before any text (a beginning-of-text token); they are read and not observed.
+    Raises `TrainingError` for a text that the model's context does not hold, `NumericalError` when a state is NaN or
+    infinite. `lead` are tokens that come before any text (a beginning-of-text token); they are read and not observed.
     """
     tokens, skipped = [*lead, *(int(token) for token in ids)], len(lead)
+    rows, most = len(tokens) - 1, runner.shape.context_length
+    if rows > most:
+        raise TrainingError(f"a text of {rows} tokens exceeds the model's context of {most}; lower --context")
     hidden = runner.embed(tokens[:-1], 0)
     states = []
     for low, high in pairwise((0, *exits, runner.shape.layers)):

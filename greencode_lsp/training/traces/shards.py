@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from greencode_lsp.files import replace_file
 from greencode_lsp.training.errors import TrainingError
 
 SHARD_BYTES = 64 * 2**20
@@ -190,19 +191,6 @@ def read_index(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"{path} cannot be read: {error}; remove the folder and record it again") from error
     return dict(described)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that at any moment either the old or the new content is there."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -20,7 +20,9 @@ FORMAT = 2
 class TraceFacts:
     """What traces are of: the model, its exits (depths), the corpus' packages and split, and the weights' identity.
 
-    `exits_sha256` is that of the file of exit heads the predictions were read with, empty where there was none.
+    `exits_sha256` is that of the file of exit heads the predictions were read with, empty where there was none. What
+    lies behind it decides which windows were read; more tokens only go on with them. `written_by` names the policy that
+    wrote what was read.
     """
 
     model: str
@@ -32,6 +34,10 @@ class TraceFacts:
     context: int
     weights_sha256: str = ""
     exits_sha256: str = ""
+    corpus_sha256: str = ""
+    windows_per_file: int = 0
+    seed: int = 0
+    written_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,11 @@ def written_windows(
     """Continue each window by a policy; return what it wrote, with the window's tokens before it.
 
     A window that leaves no room in the model's context for `new_tokens` is shortened from the front. Raises
-    `TrainingError` when nothing was written.
+    `TrainingError` when nothing was written, or there is no room for it.
     """
     most = model.backbone.shape.context_length - len(lead) - new_tokens
+    if most < SHORTEST_PROMPT:
+        raise TrainingError(f"{new_tokens} new tokens leave no room for a text in the context; lower --new-tokens")
     written: list[Window] = []
     for index, window in enumerate(windows):
         report("writing texts", index, len(windows))

@@ -15,9 +15,14 @@ from greencode_lsp.training.policy.costs import Costs
 from greencode_lsp.training.policy.export import write_policy
 from greencode_lsp.training.policy.fitting import FitOptions
 from greencode_lsp.training.policy.table import policy_table
+from greencode_lsp.training.policy.trace_set import TraceSet
 from greencode_lsp.training.policy.train import TrainOptions, train
 from greencode_lsp.training.progress import silent
 from tests.training.policy.toy import COSTS, EXITS, LAYERS, toy_traces
+
+
+def unseen_traces(**size: int) -> TraceSet:
+    return replace(toy_traces(**size), split="calibration", exits_sha256="e")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +35,7 @@ def policy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def calibrated(policy_path: Path) -> Calibrated:
-    return calibrate(toy_traces(rows=20_000, packages=30, seed=8), policy_path, COSTS, silent, 0.95)
+    return calibrate(unseen_traces(rows=20_000, packages=30, seed=8), policy_path, COSTS, silent, 0.95)
 
 
 def test_every_bound_is_kept_with_its_confidence(calibrated: Calibrated, policy_path: Path) -> None:
@@ -38,7 +43,7 @@ def test_every_bound_is_kept_with_its_confidence(calibrated: Calibrated, policy_
     assert [bound.loss for bound in calibration.bounds] == [0.005, 0.01, 0.02, 0.05]
     assert all(bound.expected_loss <= bound.upper_loss <= bound.loss for bound in calibration.bounds)
     assert (calibration.unit, calibration.clusters, calibration.rows) == ("project", 30, 20_000)
-    assert calibration.policy_sha256 == file_sha256(policy_path)
+    assert (calibration.policy_sha256, calibration.exits_sha256) == (file_sha256(policy_path), "e")
 
 
 def test_a_looser_bound_saves_more(calibrated: Calibrated) -> None:
@@ -72,17 +77,26 @@ def test_a_policy_table_says_what_every_bound_does_elsewhere(calibrated: Calibra
         assert 1 - row.figures.accuracy_kept == pytest.approx(bound.expected_loss, abs=2e-3)
 
 
-def test_a_policy_for_other_exits_is_refused_in_one_line(policy_path: Path) -> None:
-    traces = replace(toy_traces(), exits=(1, 2, 3))
-    with pytest.raises(TrainingError, match=r"for exits \[2, 4, 6\], but the traces have \[1, 2, 3\]"):
-        calibrate(traces, policy_path, COSTS, silent, 0.95)
+def test_a_policy_for_another_model_is_refused_in_one_line(policy_path: Path) -> None:
+    traces = unseen_traces()
+    exits, states = replace(traces, exits=(1, 2, 3)), replace(traces, hidden=np.tile(traces.hidden, 2))
+    with pytest.raises(TrainingError, match=r"for exits \[2, 4, 6\] .* the traces have \[1, 2, 3\]"):
+        calibrate(exits, policy_path, COSTS, silent, 0.95)
+    with pytest.raises(TrainingError, match=r"states of (\d+) numbers, the traces have \[2, 4, 6\] and (?!\1)"):
+        calibrate(states, policy_path, COSTS, silent, 0.95)
+
+
+@pytest.mark.parametrize("split", ["train", "heldout", "calibration, written by eco"])
+def test_nothing_is_proven_on_what_training_or_judging_has_seen(policy_path: Path, split: str) -> None:
+    with pytest.raises(TrainingError, match=f"of {split}, and a bound is proven on what no training has seen"):
+        calibrate(replace(unseen_traces(), split=split), policy_path, COSTS, silent, 0.95)
 
 
 def test_too_few_projects_fall_back_on_files_and_too_few_files_are_refused(policy_path: Path) -> None:
-    one_project = toy_traces(files=24, packages=1)
+    one_project = unseen_traces(files=24, packages=1)
     assert calibrate(one_project, policy_path, COSTS, silent, 0.95).calibration.unit == "file"
     with pytest.raises(TrainingError, match="at least 8 projects or 20 files"):
-        calibrate(toy_traces(files=4, packages=2), policy_path, COSTS, silent, 0.95)
+        calibrate(unseen_traces(files=4, packages=2), policy_path, COSTS, silent, 0.95)
 
 
 def test_the_speed_of_drafting_is_what_a_hand_computes() -> None:

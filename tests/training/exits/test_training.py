@@ -125,6 +125,16 @@ def test_a_folder_of_another_run_is_refused(job: Callable[..., Job]) -> None:
         train_exits(job(width=32), silent)
 
 
+@pytest.mark.parametrize("mode", ["frozen", "low-rank"])
+def test_a_run_goes_on_only_where_it_began(job: Callable[..., Job], mode: str) -> None:
+    asked = job(mode=mode)
+    train_exits(asked, silent)
+    with pytest.raises(TrainingError, match="another start: '', now '"):
+        train_exits(replace(asked, start=asked.out / EXITS_FILE), silent)
+    with pytest.raises(TrainingError, match="another model: '"):
+        train_exits(replace(asked, material=replace(asked.material, identity="of another model")), silent)
+
+
 def test_a_broken_checkpoint_is_one_line(job: Callable[..., Job]) -> None:
     asked = job()
     asked.out.mkdir()

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,26 @@ def test_traces_of_another_kind_are_not_mixed_in(runner: Runner, windows: list[W
     with pytest.raises(TrainingError, match=str(tmp_path)) as raised:
         record(runner, windows, tmp_path, facts=other)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("other", [{"seed": 7}, {"corpus_sha256": "c"}, {"windows_per_file": 9}, {"written_by": "p"}])
+def test_a_recording_goes_on_with_the_same_windows_only(
+    runner: Runner, windows: list[Window], tmp_path: Path, other: dict
+) -> None:
+    record(runner, windows[:1], tmp_path)
+    assert len(record(runner, windows, tmp_path)) == 5 * 39  # more tokens go on
+    with pytest.raises(TrainingError, match=f"was begun with another {next(iter(other))}"):
+        record(runner, windows, tmp_path, facts=replace(FACTS, **other))
+
+
+def test_a_text_beyond_the_context_is_one_line(runner: Runner, tmp_path: Path) -> None:
+    room = runner.shape.context_length
+    longest = random_text(np.random.default_rng(4), room + 2)
+    assert len(record(runner, [Window(0, 0, 0, longest[:-1])], tmp_path)) == room
+    with pytest.raises(
+        TrainingError, match=f"{room + 1} tokens exceeds the model's context of {room}; lower --context"
+    ):
+        record(runner, [Window(0, 0, 0, longest)], tmp_path / "longer")
 
 
 def test_a_full_disk_is_one_line_and_whole_shards_stay(

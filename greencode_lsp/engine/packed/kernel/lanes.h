@@ -32,8 +32,8 @@ static inline uint32_t first_lanes(int64_t count) {
 // A part of a mask of 16 lanes.
 static inline uint32_t lanes_of(uint32_t mask, int part) { return mask >> part * LANES & (uint32_t)((1ull << LANES) - 1); }
 
-static inline Part exponential(Part x) {  // within 2 units in the last place for x <= 0
-    x = larger_of(x, all(-87.0f));
+static inline Part exponential(Part x) {  // within 2 units in the last place for x <= 0; NaN stays NaN
+    x = larger_of(all(-87.0f), x);
     Part whole = nearest(times(x, all(1.44269504f)));
     Part rest = minus_times(x, whole, all(0.693359375f));
     rest = minus_times(rest, whole, all(-2.12194440e-4f));
