@@ -118,6 +118,11 @@ def make_accelerator(device: str) -> Accelerator:
     return Accelerator(cpu=on_cpu, mixed_precision=precision, kwargs_handlers=[patient])
 
 
+def device_name(accelerator: Accelerator) -> str:
+    """Return where this process works, as the engine has it; several processes call a CPU by a number, too."""
+    return "cpu" if accelerator.device.type == "cpu" else str(accelerator.device)
+
+
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Return AdamW; norms and biases do not decay."""
     learning = [parameter for parameter in module.parameters() if parameter.requires_grad]

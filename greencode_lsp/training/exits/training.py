@@ -12,7 +12,7 @@ from greencode_lsp.training.exits.job import Job, begin_heads
 from greencode_lsp.training.exits.recipe import Recipe
 from greencode_lsp.training.exits.results import write_results
 from greencode_lsp.training.exits.states import BatchSize, LiveSource, RecordedSource, join, record_states, states_of
-from greencode_lsp.training.exits.trainer import make_accelerator, train
+from greencode_lsp.training.exits.trainer import device_name, make_accelerator, train
 from greencode_lsp.training.exits.tuning import train_tuned
 from greencode_lsp.training.material import open_corpus, training_windows
 from greencode_lsp.training.progress import Report
@@ -35,7 +35,7 @@ def train_frozen(job: Job, report: Report) -> dict[str, Any]:
     """Train heads on frozen layers; where there are several epochs, the layers' states are recorded first."""
     recipe, material = job.recipe, job.material
     accelerator = make_accelerator(job.device)
-    device = str(accelerator.device)
+    device = device_name(accelerator)
     backbone = load_backbone(material.folder, device, dense_type(device))
     recipe.check(backbone.shape)
     corpus = open_corpus(job.corpus, material)

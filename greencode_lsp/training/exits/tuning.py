@@ -13,7 +13,7 @@ from greencode_lsp.training.exits.forward import MAPS, TunableBackbone, key
 from greencode_lsp.training.exits.job import Job, begin_heads
 from greencode_lsp.training.exits.packing import PackedTexts
 from greencode_lsp.training.exits.results import write_results
-from greencode_lsp.training.exits.trainer import make_accelerator, train
+from greencode_lsp.training.exits.trainer import device_name, make_accelerator, train
 from greencode_lsp.training.exits.tuned import TunedTask
 from greencode_lsp.training.material import open_corpus, training_windows, validation_split
 from greencode_lsp.training.progress import Report
@@ -25,7 +25,7 @@ def train_tuned(job: Job, report: Report) -> dict[str, Any]:
     """Train layers and exits; write adapters and heads, and figures measured with the adapters as they are shipped."""
     recipe, material = job.recipe, job.material
     accelerator = make_accelerator(job.device)
-    backbone = load_backbone(material.folder, str(accelerator.device), torch.float32)
+    backbone = load_backbone(material.folder, device_name(accelerator), torch.float32)
     recipe.check(backbone.shape)
     corpus = open_corpus(job.corpus, material)
     files = list(corpus.files("train"))

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from greencode_lsp.engine.exits import EXITS_FILE, load_exits
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.checkpoints import LAST, load_checkpoint
 from greencode_lsp.training.exits.job import Job
+from greencode_lsp.training.exits.recipe import jsonable
 from greencode_lsp.training.exits.training import train_exits
 from greencode_lsp.training.progress import silent
 
@@ -87,6 +90,27 @@ def test_a_run_that_goes_on_equals_one_that_was_never_stopped(job: Callable[...,
     one, other = (load_file(asked.out / EXITS_FILE) for asked in (whole, stopped))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert journal(whole.out) == journal(stopped.out)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"epochs": 2}, {"mode": "low-rank", "tokens": 1500, **TUNED}],
+    ids=["recorded", "low-rank"],
+)
+def test_two_processes_learn_what_one_does(job: Callable[..., Job], changes: dict, tmp_path: Path) -> None:
+    alone = job("alone", **changes)
+    expected = train_exits(alone, silent)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in jsonable(alone.recipe).items()))
+    train = ("-m", "greencode_lsp.cli", "train", "exits", alone.corpus, tmp_path / "together", "--recipe", recipe)
+    launch = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
+    command = (*launch, *train, "--model", alone.material.folder, "--device", "cpu")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, timeout=200)
+    assert ran.returncode == 0, ran.stderr
+    result = json.loads((tmp_path / "together" / "metrics.json").read_text())
+    assert result["steps"] == expected["steps"]
+    assert result["after"] == pytest.approx(expected["after"], rel=1e-3, abs=1e-3)
 
 
 def journal(folder: Path) -> list[dict]:
