@@ -1,8 +1,10 @@
 """The LSP face of the assistant: receives, unpacks, calls, packs."""
 
+import asyncio
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lsprotocol import types
@@ -31,6 +33,10 @@ NOTEBOOKS = types.NotebookDocumentSyncOptions(
         types.NotebookDocumentFilterWithCells(notebook="*", cells=[types.NotebookCellLanguage(language="*")])
     ]
 )
+
+
+ANSWER_SECONDS = 20.0
+"""How long a client may take to answer, before the server goes on without."""
 
 
 class GreencodeServer(LanguageServer):
@@ -92,10 +98,11 @@ class GreencodeServer(LanguageServer):
         if window is None or not window.work_done_progress:
             return
         token = f"greencode-{uuid.uuid4()}"
-        await self.work_done_progress.create_async(token)
-        begin = types.WorkDoneProgressBegin(title="greencode", message="loading the model", percentage=0)
-        self.work_done_progress.begin(token, begin)
-        self._progress_token = token
+        with doing_without("a progress display"):
+            await asyncio.wait_for(self.work_done_progress.create_async(token), ANSWER_SECONDS)
+            begin = types.WorkDoneProgressBegin(title="greencode", message="loading the model", percentage=0)
+            self.work_done_progress.begin(token, begin)
+            self._progress_token = token
 
     # Settings
 
@@ -106,12 +113,15 @@ class GreencodeServer(LanguageServer):
         self.assistant.configure(reading.settings)
 
     async def pull_settings(self) -> Any:
-        """Ask the client for the section `greencode`; None where it cannot be asked."""
+        """Ask the client for the section `greencode`; None where it cannot be asked or does not say."""
         workspace = self.client_capabilities.workspace
         if workspace is None or not workspace.configuration:
             return None
         item = types.ConfigurationItem(section="greencode")
-        (section,) = await self.workspace_configuration_async(types.ConfigurationParams(items=[item]))
+        section: Any = None
+        with doing_without("settings"):
+            asked = self.workspace_configuration_async(types.ConfigurationParams(items=[item]))
+            (section,) = await asyncio.wait_for(asked, ANSWER_SECONDS)
         return section
 
     async def watch_settings(self) -> None:
@@ -122,7 +132,9 @@ class GreencodeServer(LanguageServer):
             options = types.DidChangeConfigurationRegistrationOptions(section="greencode")
             method = types.WORKSPACE_DID_CHANGE_CONFIGURATION
             registration = types.Registration(id=str(uuid.uuid4()), method=method, register_options=options)
-            await self.client_register_capability_async(types.RegistrationParams([registration]))
+            with doing_without("news of settings"):
+                asked = self.client_register_capability_async(types.RegistrationParams([registration]))
+                await asyncio.wait_for(asked, ANSWER_SECONDS)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Keep errors in the log: a message box for every malformed notification helps nobody."""
@@ -156,6 +168,15 @@ class GreencodeServer(LanguageServer):
         )
 
 
+@contextmanager
+def doing_without(wanted: str) -> Iterator[None]:
+    """Go on without something that the client does not give, whatever it says or fails to say instead."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("the client gives no %s: %s", wanted, error or type(error).__name__)
+
+
 def create_server(when_client_gone: Callable[[], None]) -> GreencodeServer:
     """Return a server with all its handlers; `when_client_gone` is called once the client's process has ended."""
     server = GreencodeServer(when_client_gone)
@@ -179,9 +200,7 @@ def add_lifecycle(server: GreencodeServer) -> None:
 
     @server.feature(types.INITIALIZED)
     async def initialized(ls: GreencodeServer, params: types.InitializedParams) -> None:
-        await ls.watch_settings()
-        section = await ls.pull_settings()
-        await ls.open_progress()
+        _, section, _ = await asyncio.gather(ls.watch_settings(), ls.pull_settings(), ls.open_progress())
         pulled = read_settings(section, ls.initial.settings)
         ls.apply(Reading(pulled.settings, list(dict.fromkeys([*ls.initial.complaints, *pulled.complaints]))))
 

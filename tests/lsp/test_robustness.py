@@ -13,7 +13,7 @@ import psutil
 import pytest
 from lsprotocol import types
 
-from tests.lsp.conftest import PYTHON, SERVER, Editor, place, running_editor, until
+from tests.lsp.conftest import OPTIONS, PYTHON, SERVER, Editor, place, running_editor, until
 
 
 async def test_an_unknown_document_gets_an_empty_list(editor: Editor) -> None:
@@ -146,6 +146,37 @@ async def test_nonsense_on_the_wire_is_answered_and_never_quoted_in_the_log(
     assert b"Traceback" not in log
 
 
+REFUSED = {"error": {"code": -32601, "message": "method not found"}}
+
+
+@pytest.mark.parametrize("answer", [REFUSED, {"result": None}, {"result": []}], ids=["error", "null", "nothing"])
+async def test_a_client_that_answers_nothing_useful_gets_suggestions_all_the_same(
+    answer: dict[str, Any], default_bundle_folder: Path, tmp_path: Path
+) -> None:
+    workspace = {"configuration": True, "didChangeConfiguration": {"dynamicRegistration": True}}
+    able = {"workspace": workspace, "window": {"workDoneProgress": True}}
+    server = start(tmp_path)
+    assert server.stdin is not None and server.stdout is not None
+
+    def send(message: bytes) -> None:
+        assert server.stdin is not None
+        server.stdin.write(message)
+        server.stdin.flush()
+
+    send(frame("initialize", {"processId": None, "capabilities": able, "initializationOptions": OPTIONS}, 1))
+    send(frame("initialized", {}))
+    send(frame("textDocument/didOpen", {"textDocument": item("file:///a.py", PYTHON)}))
+    send(frame("textDocument/inlineCompletion", inline("file:///a.py", 9, 15), 2))
+    asked = set()
+    while (message := read_message(server.stdout)).get("id") != 2:
+        if "method" in message and "id" in message:
+            asked.add(message["method"])
+            send(envelope({"id": message["id"], **answer}))
+    server.stdin.close()
+    assert message["result"]["items"][0]["insertText"] == "len(self.items) == 0"
+    assert asked == {"client/registerCapability", "workspace/configuration", "window/workDoneProgress/create"}
+
+
 @pytest.mark.parametrize("moment", ["loading", "completing"])
 async def test_closing_stdin_ends_the_process(moment: str, default_bundle_folder: Path, tmp_path: Path) -> None:
     async with running_editor(tmp_path) as editor:
@@ -187,8 +218,11 @@ def start(data: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def frame(method: str, params: Any, id: int | None = None) -> bytes:
-    message = {"jsonrpc": "2.0", "method": method, "params": params} | ({"id": id} if id is not None else {})
-    body = json.dumps(message).encode()
+    return envelope({"method": method, "params": params} | ({"id": id} if id is not None else {}))
+
+
+def envelope(message: dict[str, Any]) -> bytes:
+    body = json.dumps({"jsonrpc": "2.0", **message}).encode()
     return b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
