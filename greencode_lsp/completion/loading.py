@@ -8,7 +8,7 @@ import torch
 
 from greencode_lsp.completion.completer import Completer
 from greencode_lsp.completion.infill import find_template
-from greencode_lsp.completion.metering import cost_table
+from greencode_lsp.completion.metering import cost_table, row_price
 from greencode_lsp.completion.suggestion import LoadOptions, Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_meters
@@ -47,6 +47,8 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     table = cost_table(
         bundle.name, model, meter, cache_folder() / "costs", lambda done, total: report("measuring energy", done, total)
     )
+    if table is not None:
+        model.row_price = row_price(table, model.layers)
     return Completer(bundle.name, model, tokenizer, Attribution(table, meter), open_ledger(), policy, infill)
 
 

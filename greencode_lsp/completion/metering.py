@@ -7,8 +7,10 @@ from pathlib import Path
 
 import torch
 
-from greencode_lsp.energy import CALIBRATED_ROWS, CalibrationError, CostStore, CostTable, Meter, calibrate
+from greencode_lsp.energy import CALIBRATED_ROWS, CalibrationError, CostStore, CostTable, Meter, Work, calibrate
 from greencode_lsp.engine import EarlyExitModel, Session
+from greencode_lsp.engine.lookup import DRAFTS
+from greencode_lsp.engine.model import ROW_PRICE
 
 CONTEXT_ROWS = 512
 """Rows that lie in the cache while costs are measured: attention over a typical prompt is part of the price."""
@@ -60,6 +62,15 @@ def measure(model: EarlyExitModel, meter: Meter, progress: Callable[[int, int], 
     window = WINDOW_SECONDS[meter.source]
     fitting = [rows for rows in CALIBRATED_ROWS if rows <= min(before, context - before)]
     return calibrate(run_pass, model.layers, meter, window, rows=fitting, progress=progress)
+
+
+def row_price(table: CostTable, layers: int) -> float:
+    """Return what each further row of a run of guesses costs, as a share of the first."""
+
+    def joules(rows: int) -> float:
+        return table.joules(Work({(layers, rows): 1}, {rows: 1}))
+
+    return max(joules(1 + DRAFTS) / joules(1) - 1, 0.0) / DRAFTS if joules(1) else ROW_PRICE
 
 
 def machine_key(name: str, model: EarlyExitModel, meter: Meter) -> str:

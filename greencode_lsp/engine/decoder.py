@@ -66,7 +66,7 @@ class _Decoding:
         self.read: tuple[int, float] | None = None  # what the exit where the last row stands says, once it was asked
         self.words = self.model.words_of(request.prompt)
         # Unverified, a guess decides how deep rows are read: what earlier texts taught must not decide about guesses.
-        self.record = session.lookup_record if request.verify else LookupRecord()
+        self.record = session.lookup_record if request.verify else LookupRecord(self.model.row_price)
         self.lookup = PromptLookup(self.record, request.prompt) if request.lookup else None
         self.work = Work()
         self.started = time.perf_counter()
@@ -136,7 +136,8 @@ class _Decoding:
                 break
         self.prefilled_at = self.prefilled_at or time.perf_counter()
         assert self.lookup is not None, "it made the guesses"
-        self.lookup.judged(known - (not right), self.model.price(segment))
+        agreed = known - (not right)
+        self.lookup.judged(agreed, not right and agreed < len(copied), self.model.price(segment))
         if finish is not None:
             return finish
         self.session.rewind(sure + known - 1)

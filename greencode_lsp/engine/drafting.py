@@ -14,9 +14,6 @@ MARGIN = 1.1
 MEMORY = 0.9
 """Weight of the past in the running means."""
 
-ROW_COST = 0.15
-"""What a further row adds to a run of few rows, as a share of the first, which streams the weights."""
-
 
 class Drafting:
     """Learns how often drafts agree, and weighs what they cost by the bytes of weights they stream."""
@@ -24,7 +21,7 @@ class Drafting:
     def __init__(self, model: EarlyExitModel) -> None:
         runner = model.backbone
         layer = runner.layer_bytes(0)
-        self._layers = model.layers
+        self._layers, self._row_price = model.layers, model.row_price
         self._head = runner.head_bytes() / layer if layer else 0.0
         self._reading = max(map(model.reading_layers, range(max(len(model.segments) - 1, 1))))
         self._agreement = 0.5
@@ -45,7 +42,7 @@ class Drafting:
         agreed = min(self._agreement, 0.999)
         tokens = (1 - agreed**drafts) / (1 - agreed)
         shallow = drafts * (self._depth + self._reading)
-        deep = (self._layers - self._depth + self._head) * (1 + ROW_COST * (drafts - 1))
+        deep = (self._layers - self._depth + self._head) * (1 + self._row_price * (drafts - 1))
         return tokens * (self._layers + self._head) / (shallow + deep)
 
     def passed(self) -> None:

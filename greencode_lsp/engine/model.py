@@ -10,6 +10,9 @@ from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.runner import Runner
 from greencode_lsp.engine.shortlist import listed_by, words_of
 
+ROW_PRICE = 0.15
+"""What a further row adds to a run of few rows, as a share of the first, which streams the weights; until measured."""
+
 
 class EarlyExitModel:
     """A backbone with exits after some of its layers.
@@ -19,6 +22,7 @@ class EarlyExitModel:
     `heads` are those of exits that were trained; an exit without one is read as full depth is.
     An exit whose head has a shortlist may stand at full depth: behind it, the last segment has no layers, and what is
     read there is the whole head.
+    `row_price` decides how much is drafted; whoever measures what rows cost on this machine sets it.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class EarlyExitModel:
         self._shortlist_layers = tuple(reader.shortlist_bytes / layer_bytes for reader in self._readers)
         self._head_layers = backbone.head_bytes() / layer_bytes
         self._listed = listed_by(self.heads)
+        self.row_price = ROW_PRICE
 
     @property
     def layers(self) -> int:

@@ -50,7 +50,7 @@ class Session:
 
     def forget_drafts(self) -> None:
         """Forget how often drafts were right."""
-        self.drafting, self.lookup_record = Drafting(self.model), LookupRecord()
+        self.drafting, self.lookup_record = Drafting(self.model), LookupRecord(self.model.row_price)
 
     def rewind(self, length: int) -> None:
         """Keep only the first `length` tokens and what was computed of them. Copies nothing."""

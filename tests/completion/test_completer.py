@@ -7,9 +7,12 @@ import pytest
 
 from greencode_lsp.completion.completer import Completer, last_tokens
 from greencode_lsp.completion.loading import choose_device, load_completer
+from greencode_lsp.completion.metering import row_price
 from greencode_lsp.completion.profiles import Profile, ProfileError
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, SuggestedToken
+from greencode_lsp.energy import CostTable
 from greencode_lsp.engine import EngineError
+from greencode_lsp.engine.model import ROW_PRICE
 from greencode_lsp.policy import Reading, Verdict
 
 STACK = '''class Stack:
@@ -168,6 +171,14 @@ def test_an_unknown_profile_or_model_or_device_names_the_choices(completer):
         load_completer(LoadOptions(model="no-such-model"))
     with pytest.raises(EngineError, match="set it to auto or cpu"):
         load_completer(LoadOptions(device="cuda"))
+
+
+def test_what_further_rows_cost_here_decides_how_much_is_guessed(completer):
+    table = CostTable((1, 4, 16), (1.0, 1.9, 6.0), (2.0, 3.8, 12.0), "estimate")
+    assert row_price(table, 30) == pytest.approx(0.3)
+    assert row_price(CostTable((1, 4), (0.0, 0.0), (0.0, 0.0), "estimate"), 30) == ROW_PRICE
+    assert 0 < completer.model.row_price < 1
+    assert completer.model.row_price != ROW_PRICE
 
 
 def test_of_several_gpus_the_one_in_use_is_named(monkeypatch):

@@ -11,6 +11,7 @@ class Model:
     layers: int = 30
     translator: float = 0.0
     shortlist: float = 0.0
+    row_price: float = 0.15
     segments: tuple[range, ...] = (range(0, 6), range(6, 30))
 
     @property

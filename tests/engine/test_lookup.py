@@ -12,9 +12,12 @@ from greencode_lsp.engine.lookup import DRAFTS, EXPECTED, LONGEST_MATCH, LookupR
 from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit, Reading, Verdict
 from tests.engine.conftest import VOCABULARY, Twins
 
+CHEAP, DEAR = 0.1, 0.4
+"""What a further row costs with AVX-512, and with AVX2."""
+
 
 def guesses(tokens: list[int], limit: int = DRAFTS) -> list[int]:
-    return PromptLookup(LookupRecord(), tokens).drafts(limit)
+    return PromptLookup(LookupRecord(0.0), tokens).drafts(limit)
 
 
 def test_what_followed_the_longest_match_is_guessed():
@@ -40,23 +43,23 @@ def test_no_more_is_guessed_than_there_is_room_for():
 
 
 def test_guesses_that_are_always_wrong_are_given_up_and_tried_again_later():
-    lookup = PromptLookup(LookupRecord(), [1, 2, 3, 4, 1])
+    lookup = PromptLookup(LookupRecord(CHEAP), [1, 2, 3, 4, 1])
     made = []
     for _ in range(200):
         made.append(bool(lookup.drafts(DRAFTS)))
         if made[-1]:
-            lookup.judged(0, 1.0)
+            lookup.judged(0, True, 1.0)
     assert made[0]
     assert 0 < sum(made[100:]) < 20
     assert False in made[:40]
 
 
 def test_a_long_match_is_trusted_where_short_ones_disappointed():
-    record = LookupRecord()
+    record = LookupRecord(CHEAP)
     for _ in range(200):
-        record.judged(1, 0, 1.0)
-    assert not record.pays(1)
-    assert record.pays(LONGEST_MATCH)
+        record.judged(1, 0, True, 1.0)
+    assert not record.guesses(1)
+    assert record.guesses(LONGEST_MATCH) == DRAFTS
     assert list(EXPECTED) == sorted(EXPECTED)
 
 
@@ -74,7 +77,7 @@ class Oracle(PromptLookup):
             (id + 1) % VOCABULARY if self.wrong and (done + index) % 3 == 2 else id for index, id in enumerate(ahead)
         ]
 
-    def judged(self, right: int, price: float) -> None:
+    def judged(self, right: int, wrong: bool, price: float) -> None:
         """Learn nothing."""
 
 
@@ -228,15 +231,31 @@ def test_a_policy_may_give_up_behind_a_copied_token(
 
 
 def test_where_tokens_are_cheaper_than_runs_a_run_must_bring_more():
-    record = LookupRecord()
-    assert record.pays(1)
+    record = LookupRecord(CHEAP)
+    assert record.guesses(1)
     for _ in range(200):
         record.paid(0.6)
-    assert not record.pays(1)
-    assert record.pays(LONGEST_MATCH)
+    assert not record.guesses(1)
+    assert record.guesses(LONGEST_MATCH) == DRAFTS
     for _ in range(200):
-        record.judged(2, 3, 0.6)  # runs end as early as tokens
-    assert record.pays(1)
+        record.judged(2, 3, False, 0.6)  # runs end as early as tokens
+    assert record.guesses(1)
     for _ in range(200):
         record.paid(1.0)
-    assert record.pays(1)
+    assert record.guesses(1)
+
+
+def test_where_rows_are_dear_less_is_guessed():
+    record = LookupRecord(DEAR)
+    counts = [record.guesses(match) for match in range(1, LONGEST_MATCH + 1)]
+    assert counts == sorted(counts)
+    assert (counts[0], counts[-1]) == (1, DRAFTS)
+    assert not LookupRecord(1.0).guesses(1)
+
+
+def test_a_run_that_the_text_ended_in_says_nothing_of_the_guesses_behind():
+    record = LookupRecord(DEAR)
+    before = record.guesses(3)
+    for _ in range(200):
+        record.judged(3, 1, False, 1.0)
+    assert before < record.guesses(3) == DRAFTS

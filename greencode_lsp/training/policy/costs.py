@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from greencode_lsp.energy import CostTable, Work
-from greencode_lsp.engine.drafting import ROW_COST
+from greencode_lsp.engine.model import ROW_PRICE
 from greencode_lsp.training.policy.trace_set import Floats, Integers
 
 DECISION_LAYERS = 0.05
@@ -33,7 +33,7 @@ class Costs:
     translators: tuple[float, ...] = ()
     shortlists: tuple[float, ...] = ()
     decision: float = 0.0
-    row_cost: float = ROW_COST
+    row_cost: float = ROW_PRICE
     unit: str = "layers"
 
     @property
@@ -78,7 +78,7 @@ def measured_costs(
         translators=tuple(share * layer for share in translators),
         shortlists=tuple(share * layer for share in shortlists),
         decision=DECISION_LAYERS * layer,
-        row_cost=(rows - layer) / ((MANY_ROWS - 1) * layer) if layer else ROW_COST,
+        row_cost=(rows - layer) / ((MANY_ROWS - 1) * layer) if layer else ROW_PRICE,
         unit=f"joules ({table.source})",
     )
 
