@@ -15,6 +15,7 @@ from greencode_lsp.engine.errors import Cancelled, EngineError
 from greencode_lsp.engine.lookup import LookupRecord, PromptLookup
 from greencode_lsp.engine.result import Finish, Generation, Token, Work
 from greencode_lsp.engine.session import Session
+from greencode_lsp.engine.threads import alone
 from greencode_lsp.policy import NeverExit, Policy, Reading, Verdict
 
 
@@ -309,7 +310,8 @@ class _Decoding:
 
 def best_of(allowed: Tensor, logits: Tensor) -> tuple[int, float]:
     """Return the most likely of the allowed ids, given logits [vocabulary], and its probability among them."""
-    probability, index = logits[allowed].float().softmax(dim=0).max(dim=0)
+    with alone():
+        probability, index = logits[allowed].float().softmax(dim=0).max(dim=0)
     return int(allowed[index]), float(probability)
 
 

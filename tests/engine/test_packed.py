@@ -2,12 +2,13 @@
 
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM
 
 from greencode_lsp.engine import (
@@ -22,6 +23,7 @@ from greencode_lsp.engine import (
 )
 from greencode_lsp.engine.architecture import Linear, Norm
 from greencode_lsp.engine.backbone import Backbone
+from greencode_lsp.engine.decoder import best_of
 from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.packed import KernelUnavailableError, PackedBackbone, library, load_packed
 from greencode_lsp.engine.packed.packing import PackedWeight, pack, pack_coarsely, pack_eight_bits
@@ -372,6 +374,51 @@ def test_a_shortlist_is_read_with_the_words_of_a_text(runners: tuple[Backbone, P
             assert torch.equal(chosen, read[logits[:, read].argmax(dim=1)])
             exact = logits[:, read].softmax(dim=1).amax(dim=1)
             torch.testing.assert_close(probabilities, exact, atol=0.05, rtol=0.2)  # by a head in 4 bits
+
+
+class SharedWork(TorchDispatchMode):
+    """Notes what PyTorch computes on more than a few numbers while it may use several threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        views = any(isinstance(result, torch.Tensor) and result.data_ptr() == arg.data_ptr() for arg in tensors(args))
+        made = result.numel() if isinstance(result, torch.Tensor) else 0
+        if torch.get_num_threads() > 1 and made > 500 and not views and "empty" not in str(function):
+            self.found.add(str(function))
+        return result
+
+
+def tensors(arguments: tuple[object, ...]) -> list[torch.Tensor]:
+    return [each for each in arguments if isinstance(each, torch.Tensor)]
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_pytorch_keeps_no_processor_from_the_kernel(runners: tuple[Backbone, PackedBackbone]) -> None:
+    """Its threads wait awake for milliseconds behind each job that they share."""
+    _, packed = runners
+    ids = torch.randperm(packed.shape.vocabulary_size)
+    head = ExitHead(packed.weights.final_norm, None, ids[:40])
+    session = Session(EarlyExitModel(packed, (2,), {2: head}))
+    with SharedWork() as work:
+        session.feed(ids[:64].tolist())
+        hidden = session.run(0)
+        session.run(1)
+        session.model.likeliest(0, hidden, tuple(ids[50:80].tolist()))
+        best_of(ids[:300], session.model.read(1, hidden)[0])
+    assert not work.found
+    assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize("inputs", ["rms", "raw"])

@@ -25,6 +25,7 @@ from greencode_lsp.engine.packed.store import PackedStore
 from greencode_lsp.engine.packed.structures import CLayer, CShape, describe_layer, pointer
 from greencode_lsp.engine.packed.weights import PackedHead, PackedLayer, PackedLinear, PackedWeights
 from greencode_lsp.engine.packed.workspace import Workspace, copied
+from greencode_lsp.engine.threads import alone
 
 if TYPE_CHECKING:
     from greencode_lsp.policy.learned import PolicyNetwork
@@ -77,12 +78,13 @@ class PackedBackbone:
 
     def embed(self, tokens: list[int], start: int) -> Tensor:
         """Return the hidden states [rows, hidden] that enter layer 1 for tokens at positions from `start`."""
-        indices = torch.tensor(tokens, dtype=torch.long)
         embedding, positions = self.weights.embedding, self.weights.positions
-        hidden = self.weights.head.weight.rows(indices) if embedding is None else embedding[indices].float()
-        if isinstance(positions, LearnedPositions):
-            first = start + positions.offset
-            hidden = hidden + positions.table[first : first + len(tokens)]
+        with alone():
+            indices = torch.tensor(tokens, dtype=torch.long)
+            hidden = self.weights.head.weight.rows(indices) if embedding is None else embedding[indices].float()
+            if isinstance(positions, LearnedPositions):
+                first = start + positions.offset
+                hidden = hidden + positions.table[first : first + len(tokens)]
         return hidden
 
     def new_cache(self, layers: int) -> Cache:

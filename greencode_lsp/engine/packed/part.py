@@ -7,6 +7,7 @@ from greencode_lsp.engine.packed.packing import BLOCK
 from greencode_lsp.engine.packed.structures import describe_linear
 from greencode_lsp.engine.packed.weights import PackedHead
 from greencode_lsp.engine.shortlist import ROOM
+from greencode_lsp.engine.threads import alone
 
 
 class PackedPart:
@@ -37,9 +38,10 @@ class PackedPart:
         """Read these tokens, at most `ROOM`, beside the shortlist."""
         if words == self._words:
             return
-        self.ids[self._size : self._size + len(words)] = torch.tensor(words, dtype=torch.long)
-        self._words = words
-        self._lay(self.ids[self._first : self.tokens])
+        with alone():
+            self.ids[self._size : self._size + len(words)] = torch.tensor(words, dtype=torch.long)
+            self._words = words
+            self._lay(self.ids[self._first : self.tokens])
 
     def _lay(self, ids: Tensor) -> None:
         """Have these ids read from the first block with room on, and nothing behind them."""
