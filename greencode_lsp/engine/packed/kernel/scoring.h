@@ -12,30 +12,72 @@ typedef struct {
     const float *in_bias, *mid_bias, *out_bias;
 } Policy;
 
-static inline float dot_half(const uint16_t *weight, const float *x, int64_t count) {
+#define AT_ONCE 4  // rows of weights: one row's sums wait for each other, those of four go on side by side
+
+// Products of `count` (known when inlined) neighbouring rows of weights [count, size] with x.
+static inline __attribute__((always_inline)) void dot_rows(const uint16_t *weight, const int count, const float *x,
+                                                           int64_t size, float *out) {
+    Part sums[AT_ONCE][PARTS];
+#pragma GCC unroll 4
+    for (int r = 0; r < count; r++)
+        for (int p = 0; p < PARTS; p++) sums[r][p] = zeros();
+    int64_t i = 0;
+    for (; i + BLOCK <= size; i += BLOCK)
+        for (int p = 0; p < PARTS; p++) {
+            const Part part = load(x + i + p * LANES);
+#pragma GCC unroll 4
+            for (int r = 0; r < count; r++)
+                sums[r][p] = times_plus(load_half(weight + r * size + i + p * LANES), part, sums[r][p]);
+        }
+    for (int r = 0; r < count; r++) {
+        float rest = 0;
+        for (int64_t j = i; j < size; j++) rest = fmaf(half(weight[r * size + j]), x[j], rest);
+        out[r] = sum_of(sums[r]) + rest;
+    }
+}
+
+// out = weight x, for weight [rows, size].
+static inline void apply_halves(const uint16_t *weight, int64_t rows, const float *x, int64_t size, float *out) {
+    int64_t row = 0;
+    for (; row + AT_ONCE <= rows; row += AT_ONCE) dot_rows(weight + row * size, AT_ONCE, x, size, out + row);
+    for (; row < rows; row++) dot_rows(weight + row * size, 1, x, size, out + row);
+}
+
+static inline float sum_of_squares(const float *x, int64_t size) {
     Part sums[PARTS];
     for (int p = 0; p < PARTS; p++) sums[p] = zeros();
     int64_t i = 0;
-    for (; i + BLOCK <= count; i += BLOCK)
-        for (int p = 0; p < PARTS; p++)
-            sums[p] = times_plus(load_half(weight + i + p * LANES), load(x + i + p * LANES), sums[p]);
+    for (; i + BLOCK <= size; i += BLOCK)
+        for (int p = 0; p < PARTS; p++) {
+            const Part part = load(x + i + p * LANES);
+            sums[p] = times_plus(part, part, sums[p]);
+        }
     float rest = 0;
-    for (; i < count; i++) rest = fmaf(half(weight[i]), x[i], rest);
+    for (; i < size; i++) rest = fmaf(x[i], x[i], rest);
     return sum_of(sums) + rest;
 }
 
+// x = tanh(x * scale + bias), which is (1 - e) / (1 + e) with the sign of its argument, for e = exp(-2 |argument|).
+static inline void squash(float *x, float scale, const float *bias, int64_t size) {
+    int64_t i = 0;
+    for (; i + BLOCK <= size; i += BLOCK)
+        for (int p = 0; p < PARTS; p++) {
+            float *place = x + i + p * LANES;
+            const Part inner = times_plus(load(place), all(scale), load(bias + i + p * LANES));
+            const Part decay = exponential(times(absolute(inner), all(-2.0f)));
+            const Part tangent = over(subtract(all(1.0f), decay), add(all(1.0f), decay));
+            store(place, choose(are_negative(inner), subtract(zeros(), tangent), tangent));
+        }
+    for (; i < size; i++) x[i] = tanhf(fmaf(x[i], scale, bias[i]));
+}
+
 static inline void score_state(const Policy *policy, const float *state, float *first, float *second, float *scores) {
-    float scale = 1;
-    if (policy->scaled) {
-        float square = 0;
-        for (int64_t i = 0; i < policy->inputs; i++) square = fmaf(state[i], state[i], square);
-        scale = 1 / sqrtf(square / policy->inputs + policy->smallest_square);
-    }
-    for (int64_t i = 0; i < policy->width; i++)
-        first[i] = tanhf(fmaf(dot_half(policy->in_weight + i * policy->inputs, state, policy->inputs), scale,
-                              policy->in_bias[i]));
-    for (int64_t i = 0; i < policy->second; i++)
-        second[i] = tanhf(dot_half(policy->mid_weight + i * policy->width, first, policy->width) + policy->mid_bias[i]);
-    for (int64_t i = 0; i < 2; i++)
-        scores[i] = dot_half(policy->out_weight + i * policy->second, second, policy->second) + policy->out_bias[i];
+    const float squares = policy->scaled ? sum_of_squares(state, policy->inputs) / policy->inputs : 1;
+    const float scale = policy->scaled ? 1 / sqrtf(squares + policy->smallest_square) : 1;
+    apply_halves(policy->in_weight, policy->width, state, policy->inputs, first);
+    squash(first, scale, policy->in_bias, policy->width);
+    apply_halves(policy->mid_weight, policy->second, first, policy->width, second);
+    squash(second, 1, policy->mid_bias, policy->second);
+    apply_halves(policy->out_weight, 2, second, policy->second, scores);
+    for (int64_t i = 0; i < 2; i++) scores[i] += policy->out_bias[i];
 }
