@@ -12,7 +12,7 @@ from greencode_lsp.engine.model import ROW_PRICE
 from greencode_lsp.training.policy.trace_set import Floats, Integers
 
 DECISION_LAYERS = 0.05
-"""What one decision of a learned policy costs, in layers: 10 us beside the 200 us of a layer of the default model."""
+"""What one decision of a learned policy costs, in layers: at most 10 us beside the 200 us of the default model's."""
 
 MANY_ROWS = 8
 

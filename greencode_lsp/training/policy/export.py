@@ -18,6 +18,9 @@ from greencode_lsp.training.policy.trace_set import Floats, TraceSet
 
 GRID_STEPS = 200
 
+SCORES = 2
+"""What networks say in a policy file: for leaving, and for giving up. What they were taught beside is left out."""
+
 STOP_PRECISION = 0.99
 """How often a token must be beyond full depth, too, where a policy gives up."""
 
@@ -31,6 +34,7 @@ def from_networks(networks: Sequence[nn.Sequential], inputs: Inputs) -> dict[str
     stacked_weights = [np.stack(layer) for layer in zip(*weights, strict=True)]
     stacked_biases = [np.stack(layer) for layer in zip(*biases, strict=True)]
     stacked_weights[0], stacked_biases[0] = inputs.fold(stacked_weights[0], stacked_biases[0])
+    stacked_weights[-1], stacked_biases[-1] = stacked_weights[-1][:, :SCORES], stacked_biases[-1][:, :SCORES]
     tensors = {}
     for name, weight, bias in zip(("in", "mid", "out"), stacked_weights, stacked_biases, strict=True):
         tensors[f"{name}.weight"], tensors[f"{name}.bias"] = weight, bias

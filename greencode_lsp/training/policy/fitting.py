@@ -23,23 +23,23 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class FitOptions:
     """`width`s of the two hidden layers, and how long and how to train."""
 
-    width: int = 64
+    width: int = 128
     second_width: int = 64
-    epochs: int = 8
+    epochs: int = 4
     batch: int = 1024
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     seed: int = 420
 
 
-def exit_network(hidden: int, options: FitOptions) -> nn.Sequential:
-    """Return the network of one exit: states [rows, hidden] to scores [rows, 2]."""
+def exit_network(hidden: int, goals: int, options: FitOptions) -> nn.Sequential:
+    """Return the network of one exit: states [rows, hidden] to scores [rows, goals]."""
     return nn.Sequential(
         nn.Linear(hidden, options.width),
         nn.Tanh(),
         nn.Linear(options.width, options.second_width),
         nn.Tanh(),
-        nn.Linear(options.second_width, 2),
+        nn.Linear(options.second_width, goals),
     )
 
 
@@ -54,13 +54,13 @@ def fit_exit(
     options: FitOptions,
     report: Callable[[int, float], None],
 ) -> nn.Sequential:
-    """Fit the network of exit `index` to targets [R, 2]; `report(epoch, held-out loss)` is called after each epoch.
+    """Fit the network of exit `index` to targets [R, goals]; `report(epoch, held-out loss)` follows each epoch.
 
     Raises `TrainingError` when the loss becomes NaN.
     """
     torch.manual_seed(options.seed + index)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = exit_network(traces.hidden.shape[2], options).to(device)
+    network = exit_network(traces.hidden.shape[2], targets.shape[1], options).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     batches = math.ceil(len(traces) / options.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -101,7 +101,7 @@ def fit_exit(
 
 
 def outputs(network: nn.Sequential, traces: TraceSet, inputs: Inputs, index: int) -> Floats:
-    """Return what a network says of every row behind exit `index`: [R, 2]."""
+    """Return what a network says of every row behind exit `index`: [R, goals]."""
     chunks = [slice(start, start + 8192) for start in range(0, len(traces), 8192)]
     with torch.inference_mode():
         said = [network(torch.from_numpy(inputs.of(traces.hidden[rows, index], index))) for rows in chunks]

@@ -1,4 +1,9 @@
-"""A supervised gate: at each exit the probability that leaving here loses nothing (as Dr.LLM, arXiv 2510.12773)."""
+"""A supervised gate: at each exit the probability that leaving here loses nothing (as Dr.LLM, arXiv 2510.12773).
+
+Beside that a network learns how sure the exit would be of its word. Traces know, at run time it would take the head to
+know: what is privileged in training (Vapnik and Vashist 2009). It says more about a state than a yes or no does, and so
+the layers below learn more from as many tokens. The third score is left out of the file.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +61,9 @@ def train_supervised(
 
 
 def targets(traces: TraceSet, index: int, right: str) -> Floats:
-    """Return what exit `index` is to say, [R, 2]: leaving here loses nothing, full depth is wrong."""
-    return np.stack([harmless(traces, right)[:, index], ~traces.right[:, -1]], axis=1).astype(float)
+    """Return what exit `index` is to say, [R, 3]: leaving here loses nothing, full depth is wrong, the exit is sure."""
+    parts = (harmless(traces, right)[:, index], ~traces.right[:, -1], traces.probability[:, index])
+    return np.stack(parts, axis=1).astype(float)
 
 
 def harmless(traces: TraceSet, right: str) -> Floats:

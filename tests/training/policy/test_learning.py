@@ -11,7 +11,7 @@ from greencode_lsp.training.policy.fitting import FitOptions
 from greencode_lsp.training.policy.ppo import PpoOptions
 from greencode_lsp.training.policy.scoring import decide, score
 from greencode_lsp.training.policy.train import TrainOptions, train
-from tests.training.policy.toy import COSTS, HIDDEN, toy_traces
+from tests.training.policy.toy import COSTS, HIDDEN, toy_traces, uncertain_traces
 
 FIT = FitOptions(width=16, second_width=16, epochs=15, batch=128)
 PPO = PpoOptions(steps=80_000, width=32, second_width=32)
@@ -71,6 +71,22 @@ def test_the_papers_own_formulation_learns_from_the_bare_state():
     assert policy.stop_threshold == np.inf
     choice = decide(*score(policy, traces), 0.0)
     assert (choice.exits == first_right_exit(traces)).mean() > 0.9
+
+
+def test_how_sure_an_exit_is_teaches_a_gate_more_than_yes_and_no_alone():
+    fresh = uncertain_traces(rows=6000, seed=0, tells=True)
+    likely = fresh.hidden[:, 0].astype(float).sum(axis=1)
+
+    def error(tells: bool) -> float:
+        errors = []
+        for seed in (1, 3, 5):
+            traces = uncertain_traces(rows=600, seed=seed, tells=tells)
+            policy = train(traces, OPTIONS["supervised"], COSTS, lambda *progress: None).policy
+            assert policy.tensors["out.weight"].shape[1] == 2  # what was taught beside is left out
+            errors.append(1 - np.corrcoef(score(policy, fresh)[0][:, 0], likely)[0, 1])
+        return float(np.mean(errors))
+
+    assert error(tells=True) < 0.85 * error(tells=False)
 
 
 def test_the_same_seed_gives_the_same_policy():

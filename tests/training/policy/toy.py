@@ -1,5 +1,7 @@
 """Traces of a toy model whose best policy is known: each state says openly what its exit is worth."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from greencode_lsp.training.policy.costs import Costs
@@ -36,3 +38,18 @@ def toy_traces(rows: int = 6000, files: int = 30, packages: int = 10, seed: int 
         files=file_of,
         packages=file_of * packages // files,
     )
+
+
+def uncertain_traces(rows: int, seed: int, *, tells: bool) -> TraceSet:
+    """Make tokens whose exits agree with full depth by chance, as likely as the sum of their state says.
+
+    Where it `tells`, each exit's own probability is that likelihood, else always one half.
+    """
+    traces = toy_traces(rows, seed=seed, hopeless=0.0)
+    random = np.random.default_rng(seed)
+    hidden = random.normal(size=traces.hidden.shape).astype(np.float16)
+    likely = 1 / (1 + np.exp(-hidden.astype(float).sum(axis=2)))
+    agrees = random.random(likely.shape) < likely
+    predicted = np.concatenate([np.where(agrees, 5, 9), np.full((rows, 1), 5)], axis=1).astype(np.int32)
+    probability = np.pad(likely if tells else np.full_like(likely, 0.5), ((0, 0), (0, 1)), constant_values=0.9)
+    return replace(traces, hidden=hidden, predicted=predicted, probability=probability.astype(np.float16))
