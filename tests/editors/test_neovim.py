@@ -29,6 +29,9 @@ STACK = '''class Stack:
 
 SUGGESTED = "len(self.items) == 0"
 
+FIRST_START_SECONDS = 120
+"""A first start measures what the machine takes, and other tests may want its processors."""
+
 SETUP = f"""
 require('greencode').setup({{
   cmd = {{ {json.dumps(sys.executable)}, '-m', 'greencode_lsp.server' }},
@@ -45,7 +48,7 @@ def running(default_bundle_folder: Path, tmp_path_factory: pytest.TempPathFactor
     try:
         (folder / "first.py").write_text("x = 1\n")
         neovim.edit(folder / "first.py")
-        neovim.until(lambda: neovim.statusline == "greencode", "the model is loaded")
+        neovim.until(lambda: neovim.statusline == "greencode", "the model is loaded", FIRST_START_SECONDS)
         yield neovim
     finally:
         neovim.stop()
