@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,6 @@ from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.decoder import best_of
 from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.packed import KernelUnavailableError, PackedBackbone, library, load_packed
-from greencode_lsp.engine.packed.packing import PackedWeight, pack, pack_coarsely, pack_eight_bits
 from greencode_lsp.engine.packed.scorer import PackedPolicyNetwork
 from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit
 from greencode_lsp.policy.learned import PolicyFile, PolicyNetwork
@@ -41,29 +40,6 @@ except KernelUnavailableError as error:
     REASON = str(error)
 
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)
-
-
-def on_four_bit_grid(outputs: int, inputs: int) -> torch.Tensor:
-    codes = torch.randint(0, 16, (outputs, inputs // 32, 32)).float()
-    codes[:, :, 0], codes[:, :, 1] = 0, 15  # as Q4_1 has it: minimum and maximum are met
-    scale = torch.rand(outputs, inputs // 32, 1).half().float() * 0.01 + 0.001
-    return (codes * scale.half().float() - 0.05).reshape(outputs, inputs)
-
-
-def test_weights_from_four_bits_are_found_again() -> None:
-    weight = on_four_bit_grid(48, 64)
-    packed = pack(weight)
-    assert packed.bits == 4
-    assert packed.byte_count == 48 * 64 * 5 // 8
-
-
-def test_other_weights_take_eight_bits_and_lose_little() -> None:
-    weight = torch.randn(40, 96)
-    packed = pack(weight)
-    assert packed.bits == 8
-    assert packed.outputs == 48  # padded
-    found = packed.rows(torch.arange(40))
-    torch.testing.assert_close(found, weight, atol=float(weight.abs().max()) / 200, rtol=0)
 
 
 def small_llama() -> LlamaForCausalLM:
@@ -261,16 +237,6 @@ def test_a_model_the_kernel_cannot_compute_gets_the_plain_runner(tmp_path: Path)
     assert isinstance(load_runner(tmp_path / "model", "cpu", tmp_path), Backbone)
 
 
-def test_zeros_are_packed_as_zeros() -> None:
-    assert pack_eight_bits(torch.zeros(16, 32)).rows(torch.tensor([0])).abs().max() == 0
-
-
-def test_a_coarse_copy_takes_four_bits_whatever_is_lost() -> None:
-    packed = pack_coarsely(torch.randn(20, 64))
-    assert packed.bits == 4
-    assert packed.byte_count == 32 * 64 * 5 // 8
-
-
 def test_the_most_likely_token_is_that_of_the_logits(runners: tuple[Backbone, PackedBackbone]) -> None:
     _, packed = runners
     hidden = torch.randn(40, 96, generator=torch.Generator().manual_seed(6))
@@ -328,16 +294,6 @@ def test_an_exit_head_says_what_the_plain_runner_makes_of_it_up_to_rounding(
     one_by_one = torch.cat([packed.reader(head).logits(row[None]) for row in hidden])
     assert torch.equal(one_by_one, found)
     assert torch.equal(packed.reader(head).likeliest(hidden)[0], found.argmax(dim=1))
-
-
-@pytest.mark.parametrize("make", [pack, pack_coarsely, pack_eight_bits])
-def test_some_outputs_are_picked_code_for_code(make: Callable[[torch.Tensor], PackedWeight]) -> None:
-    weight = torch.randn(100, 64, generator=torch.Generator().manual_seed(3))
-    picked = torch.tensor([99, 3, 64, 16, 17, 5, 0, 31, 98, 1, 2, 40, 50, 60, 70, 80, 90, 7])
-    one, other = make(weight).select(picked), make(weight[torch.cat((picked, picked[:1].expand(14)))])
-    assert one.outputs == 32
-    assert torch.equal(one.codes, other.codes)
-    assert torch.equal(one.scales, other.scales)
 
 
 @pytest.mark.parametrize("size", [32, 41])

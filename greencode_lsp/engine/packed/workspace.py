@@ -20,11 +20,7 @@ class Workspace:
 
 
 def copied(states: Tensor) -> Tensor:
-    """Return a contiguous copy, made by this thread alone.
-
-    PyTorch would copy 57 rows of 576 numbers on several threads, and its threads then wait awake for milliseconds, on
-    the processors that the kernel's need.
-    """
+    """Return a contiguous copy, made by this thread alone: what `threads.alone` is about, in half its time per call."""
     source = states.contiguous()
     copy = torch.empty_like(source)
     ctypes.memmove(copy.data_ptr(), source.data_ptr(), source.nbytes)

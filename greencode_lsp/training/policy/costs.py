@@ -12,7 +12,7 @@ from greencode_lsp.engine.model import ROW_PRICE
 from greencode_lsp.training.policy.trace_set import Floats, Integers
 
 DECISION_LAYERS = 0.05
-"""What one decision of a learned policy costs, in layers: at most 10 us beside the 200 us of the default model's."""
+"""What one decision of a learned policy costs, in layers: 4 to 10 us beside 200 us for one of the default model's."""
 
 MANY_ROWS = 8
 

@@ -72,8 +72,9 @@ static inline void squash(float *x, float scale, const float *bias, int64_t size
 }
 
 static inline void score_state(const Policy *policy, const float *state, float *first, float *second, float *scores) {
-    const float squares = policy->scaled ? sum_of_squares(state, policy->inputs) / policy->inputs : 1;
-    const float scale = policy->scaled ? 1 / sqrtf(squares + policy->smallest_square) : 1;
+    float scale = 1;
+    if (policy->scaled)
+        scale = 1 / sqrtf(sum_of_squares(state, policy->inputs) / policy->inputs + policy->smallest_square);
     apply_halves(policy->in_weight, policy->width, state, policy->inputs, first);
     squash(first, scale, policy->in_bias, policy->width);
     apply_halves(policy->mid_weight, policy->second, first, policy->width, second);
