@@ -16,6 +16,7 @@ from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, S
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.engine.identity import exits_identity, weights_identity
+from greencode_lsp.engine.threads import use_threads
 from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
 from greencode_lsp.paths import cache_folder
 from greencode_lsp.policy import BundlePolicy, load_bundle_policy
@@ -33,8 +34,7 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
         pull(bundle, lambda progress: report_pull(report, progress))
     folder = load_folder(bundle)
     device = choose_device(options.device)
-    if options.threads > 0:
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     report("loading", 0, 1)
     adapters = bundle.folder / ADAPTERS_FILE
     runner = load_runner(folder, device, cache_folder() / "packed", adapters if adapters.is_file() else None)

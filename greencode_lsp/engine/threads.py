@@ -5,6 +5,17 @@ from contextlib import contextmanager
 
 import torch
 
+_own_choice: int | None = None
+
+
+def use_threads(threads: int) -> None:
+    """Have PyTorch compute on so many threads; 0 is its own choice, also after another number was asked for."""
+    global _own_choice
+    if threads > 0 and _own_choice is None:
+        _own_choice = torch.get_num_threads()
+    if _own_choice is not None:
+        torch.set_num_threads(threads or _own_choice)
+
 
 @contextmanager
 def alone() -> Iterator[None]:
