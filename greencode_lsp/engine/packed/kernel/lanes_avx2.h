@@ -11,6 +11,7 @@
 #endif
 #define LANES 8
 #define ROW_TILE 6
+#define FEW_REGISTERS
 
 typedef __m256 Part;
 
@@ -88,15 +89,15 @@ static inline int32_t round_part(Part part, int8_t *codes) {
     return sum_of_whole(whole);
 }
 
-typedef struct {  // codes of a group's 32 inputs for the lanes' outputs
-    __m256i four[8];  // 4 inputs each
-} Codes;
+typedef struct {  // codes of half a group's 32 inputs for the lanes' outputs
+    __m256i four[4];  // 4 inputs each
+} HalfCodes;
 
-static inline __attribute__((always_inline)) Codes unpack_four_bits(const uint8_t *at) {
-    Codes codes;
+static inline __attribute__((always_inline)) HalfCodes unpack_half_of_four_bits(const uint8_t *at) {
+    HalfCodes codes;
     const __m256i low = _mm256_set1_epi8(0x0f);
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++) {
         __m256i pair = _mm256_loadu_si256((const __m256i *)(at + 64 * j));
         codes.four[2 * j] = _mm256_and_si256(pair, low);
         codes.four[2 * j + 1] = _mm256_and_si256(_mm256_srli_epi16(pair, 4), low);
@@ -104,7 +105,23 @@ static inline __attribute__((always_inline)) Codes unpack_four_bits(const uint8_
     return codes;
 }
 
+typedef __m256i Products;  // sums of products for the lanes' outputs; `total_of` makes numbers of them
+
+typedef struct {  // codes of a group's 32 inputs for the lanes' outputs
+    __m256i four[8];  // 4 inputs each
+} Codes;
+
 #ifdef __AVXVNNI__
+
+static inline Products add_products(Products sum, const HalfCodes *weights, int j, const Four *x) {
+    return _mm256_dpbusd_avx_epi32(sum, weights->four[j], _mm256_set1_epi32(x[j]));
+}
+
+static inline Products first_products(const HalfCodes *weights, const Four *x) {
+    return add_products(_mm256_setzero_si256(), weights, 0, x);
+}
+
+static inline Part total_of(Products sum) { return _mm256_cvtepi32_ps(sum); }
 
 static inline __attribute__((always_inline)) Codes load_eight_bits(const uint8_t *at) {
     Codes codes;
@@ -113,7 +130,7 @@ static inline __attribute__((always_inline)) Codes load_eight_bits(const uint8_t
     return codes;
 }
 
-static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x) {
+static inline __attribute__((always_inline)) Part dot_eight_bits(const Codes *weights, const Four *x, int32_t total) {
     __m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
 #pragma GCC unroll 4
     for (int j = 0; j < 8; j += 2) {
@@ -123,11 +140,25 @@ static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *wei
     return _mm256_cvtepi32_ps(_mm256_add_epi32(even, odd));
 }
 
-static inline __attribute__((always_inline)) Part dot_eight_bits(const Codes *weights, const Four *x, int32_t total) {
-    return dot_four_bits(weights, x);
+#else
+
+// Keeps the compiler from summing in another order, many products at once: it would run out of registers, and load
+// weights again for each row.
+static inline Products in_this_order(Products sum) {
+    __asm__("" : "+x"(sum));
+    return sum;
 }
 
-#else
+// 8 * 2 products of 15 and 127 are the most that 16 bits are asked to hold: 30,480.
+static inline Products first_products(const HalfCodes *weights, const Four *x) {
+    return in_this_order(_mm256_maddubs_epi16(weights->four[0], _mm256_set1_epi32(x[0])));
+}
+
+static inline Products add_products(Products sum, const HalfCodes *weights, int j, const Four *x) {
+    return in_this_order(_mm256_add_epi16(sum, _mm256_maddubs_epi16(weights->four[j], _mm256_set1_epi32(x[j]))));
+}
+
+static inline Part total_of(Products sum) { return _mm256_cvtepi32_ps(_mm256_madd_epi16(sum, _mm256_set1_epi16(1))); }
 
 static inline __attribute__((always_inline)) Codes load_eight_bits(const uint8_t *at) {
     Codes codes;
@@ -136,18 +167,6 @@ static inline __attribute__((always_inline)) Codes load_eight_bits(const uint8_t
     for (int j = 0; j < 8; j++)
         codes.four[j] = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(at + 64 * j)), sign);  // less 128
     return codes;
-}
-
-// 8 * 2 products of 15 and 127 are the most that 16 bits are asked to hold: 30,480.
-static inline __attribute__((always_inline)) Part dot_four_bits(const Codes *weights, const Four *x) {
-    __m256i even = _mm256_maddubs_epi16(weights->four[0], _mm256_set1_epi32(x[0]));
-    __m256i odd = _mm256_maddubs_epi16(weights->four[1], _mm256_set1_epi32(x[1]));
-#pragma GCC unroll 3
-    for (int j = 2; j < 8; j += 2) {
-        even = _mm256_add_epi16(even, _mm256_maddubs_epi16(weights->four[j], _mm256_set1_epi32(x[j])));
-        odd = _mm256_add_epi16(odd, _mm256_maddubs_epi16(weights->four[j + 1], _mm256_set1_epi32(x[j + 1])));
-    }
-    return _mm256_cvtepi32_ps(_mm256_madd_epi16(_mm256_add_epi16(even, odd), _mm256_set1_epi16(1)));
 }
 
 // Signs go from weights to inputs, for one factor must have none; 2 products of 127 and 127 fit in 16 bits.
