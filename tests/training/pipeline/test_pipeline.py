@@ -30,6 +30,8 @@ from tests.training.pipeline.code_models import (
     write_tokenizer,
 )
 
+pytestmark = pytest.mark.timeout(900)  # both trainings count for the first test: minutes on a busy machine
+
 FAMILIES = ("llama", "opt")
 
 RECIPE = f"""
