@@ -3,17 +3,24 @@
 
 #include <string.h>
 
-#include "eight_bits.h"
-#include "four_bits.h"
+#include "parts.h"
 #include "rounding.h"
+
+#ifdef FEW_REGISTERS
+#include "halves.h"
+#endif
 
 // In how many shares a step is done. Of long ones the last to come home would be waited for, short ones are soon over.
 static inline int64_t shares_of(const Member *me, int64_t rows) { return me->threads * (rows > ROW_TILE ? 12 : 2); }
 
 static inline __attribute__((always_inline)) void multiply_block(const Linear *map, int64_t block, Rounded x,
                                                                  int64_t row, const int rows, Sums *sums) {
-    if (map->bits == 4) multiply_four_bits(map, block, x, row, rows, sums);
-    else multiply_eight_bits(map, block, x, row, rows, sums);
+#ifdef FEW_REGISTERS
+    if (map->bits == 4) multiply_halves(map, block, x, row, rows, sums);
+#else
+    if (map->bits == 4) multiply_parts(map, 1, block, x, row, rows, sums);
+#endif
+    else multiply_parts(map, 0, block, x, row, rows, sums);
 }
 
 static void multiply_tile(const Linear *map, int64_t block, Rounded x, int64_t row, int64_t rows, Sums *sums) {
