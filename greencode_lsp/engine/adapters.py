@@ -1,12 +1,15 @@
 """What training changed in a backbone's layers: low-rank changes of matrices, whole ones of vectors, small to ship.
 
+Layers may have learned on the grid of 4 bits that the fast CPU kernel runs them in: then the changed matrices are
+rounded to it, and packing them loses nothing.
+
 Tensors by name: `layer.I.PART.down` [rank, in] and `layer.I.PART.up` [out, rank] change a matrix by up @ down, and
 `layer.I.PART.weight` or `.bias` change a norm or a bias; I counts from 0, PART is a field of `Layer`.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -15,28 +18,40 @@ from torch import Tensor
 
 from greencode_lsp.engine.architecture import Architecture, Layer, Linear, Norm, Weights
 from greencode_lsp.engine.errors import EngineError
+from greencode_lsp.engine.grid import on_grid
 
 ADAPTERS_FILE = "adapters.safetensors"
 
-FORMAT = "1"
+FORMAT = "2"
 
 PARTS = tuple(field.name for field in fields(Layer))
+
+MATRICES = ("qkv", "attention_out", "mlp_in", "mlp_out")
 
 NAME = re.compile(r"layer\.(\d+)\.(\w+)\.(down|up|weight|bias)")
 
 
-def adapters_metadata(shape: Architecture, identity: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Adapters:
+    """Changes by the names above; `four_bits` where the changed matrices lie on the grid of 4 bits."""
+
+    changes: Mapping[str, Tensor]
+    four_bits: bool = False
+
+
+def adapters_metadata(shape: Architecture, identity: str, four_bits: bool = False) -> dict[str, str]:
     """Return what a file of adapters says of itself; `identity` is that of the weights they change."""
     return {
         "format": FORMAT,
         "layers": str(shape.layers),
         "hidden_size": str(shape.hidden_size),
         "weights_sha256": identity,
+        "matrices": "4 bits" if four_bits else "",
     }
 
 
-def load_adapters(path: Path, shape: Architecture, identity: str = "") -> dict[str, Tensor]:
-    """Return the tensors of a file; raise `EngineError` in one line when they are not this model's."""
+def load_adapters(path: Path, shape: Architecture, identity: str = "") -> Adapters:
+    """Return what a file holds; raise `EngineError` in one line when they are not this model's."""
     try:
         with safe_open(path, framework="pt") as file:
             facts = file.metadata() or {}
@@ -57,10 +72,10 @@ def load_adapters(path: Path, shape: Architecture, identity: str = "") -> dict[s
         match = NAME.fullmatch(name)
         if match is None or int(match[1]) >= shape.layers or match[2] not in PARTS:
             raise EngineError(f"{path}: no part of this model is called {name!r}")
-    return tensors
+    return Adapters(tensors, facts.get("matrices") == "4 bits")
 
 
-def merge_adapters(weights: Weights, adapters: Mapping[str, Tensor]) -> Weights:
+def merge_adapters(weights: Weights, adapters: Adapters) -> Weights:
     """Return weights with the changes in them; raise `EngineError` where a change does not fit."""
     try:
         layers = tuple(merged_layer(layer, index, adapters) for index, layer in enumerate(weights.layers))
@@ -69,8 +84,9 @@ def merge_adapters(weights: Weights, adapters: Mapping[str, Tensor]) -> Weights:
     return replace(weights, layers=layers)
 
 
-def merged_layer(layer: Layer, index: int, adapters: Mapping[str, Tensor]) -> Layer:
+def merged_layer(layer: Layer, index: int, adapters: Adapters) -> Layer:
     """Return a layer with its changes."""
+    changes = adapters.changes
     changed: dict[str, Linear | Norm] = {}
     for part in PARTS:
         old: Linear | Norm | None = getattr(layer, part)
@@ -78,13 +94,15 @@ def merged_layer(layer: Layer, index: int, adapters: Mapping[str, Tensor]) -> La
             continue
         prefix = f"layer.{index}.{part}"
         weight, bias = old.weight, old.bias
-        if f"{prefix}.up" in adapters:
-            change = adapters[f"{prefix}.up"].float() @ adapters[f"{prefix}.down"].float()
+        if f"{prefix}.up" in changes:
+            change = changes[f"{prefix}.up"].float() @ changes[f"{prefix}.down"].float()
             weight = added(weight, change)
-        if f"{prefix}.weight" in adapters:
-            weight = added(weight, adapters[f"{prefix}.weight"])
-        if bias is not None and f"{prefix}.bias" in adapters:
-            bias = added(bias, adapters[f"{prefix}.bias"])
+        if f"{prefix}.weight" in changes:
+            weight = added(weight, changes[f"{prefix}.weight"])
+        if bias is not None and f"{prefix}.bias" in changes:
+            bias = added(bias, changes[f"{prefix}.bias"])
+        if adapters.four_bits and part in MATRICES:
+            weight = on_grid(weight)
         changed[part] = replace(old, weight=weight, bias=bias)
     return replace(layer, **changed)  # type: ignore[arg-type]  # each part keeps its type
 

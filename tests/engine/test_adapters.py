@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from greencode_lsp.engine import EngineError, load_backbone
-from greencode_lsp.engine.adapters import adapters_metadata, load_adapters, low_rank, merge_adapters
+from greencode_lsp.engine.adapters import MATRICES, Adapters, adapters_metadata, load_adapters, low_rank, merge_adapters
 from greencode_lsp.engine.identity import weights_identity
 from tests.engine.conftest import Twins
 
@@ -19,7 +19,7 @@ def random_adapters(twins: Twins) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(6)
     found: dict[str, Tensor] = {}
     for index, layer in enumerate(twins.backbone.weights.layers):
-        for part in ("qkv", "attention_out", "mlp_in", "mlp_out"):
+        for part in MATRICES:
             rows, columns = getattr(layer, part).weight.shape
             found[f"layer.{index}.{part}.down"] = torch.randn(3, columns, generator=generator)
             found[f"layer.{index}.{part}.up"] = torch.randn(rows, 3, generator=generator)
@@ -29,9 +29,9 @@ def random_adapters(twins: Twins) -> dict[str, Tensor]:
 
 def test_merged_matrices_are_the_old_ones_plus_the_product(twins: Twins) -> None:
     adapters = random_adapters(twins)
-    merged = merge_adapters(twins.backbone.weights, adapters)
+    merged = merge_adapters(twins.backbone.weights, Adapters(adapters))
     for index, (old, new) in enumerate(zip(twins.backbone.weights.layers, merged.layers, strict=True)):
-        for part in ("qkv", "attention_out", "mlp_in", "mlp_out"):
+        for part in MATRICES:
             up, down = (adapters[f"layer.{index}.{part}.{kind}"] for kind in ("up", "down"))
             torch.testing.assert_close(getattr(new, part).weight, getattr(old, part).weight + up @ down)
         torch.testing.assert_close(
@@ -45,7 +45,7 @@ def test_a_model_is_loaded_with_its_adapters(twins: Twins, tmp_path: Path) -> No
     path = tmp_path / "adapters.safetensors"
     save_file(adapters, path, metadata=adapters_metadata(shape, weights_identity(twins.folder)))
     loaded = load_backbone(twins.folder, adapters=path)
-    expected = merge_adapters(twins.backbone.weights, adapters)
+    expected = merge_adapters(twins.backbone.weights, Adapters(adapters))
     assert all(
         torch.equal(one.qkv.weight, other.qkv.weight)
         for one, other in zip(loaded.weights.layers, expected.layers, strict=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from greencode_lsp.engine.grid import on_grid
 from greencode_lsp.engine.packed.packing import PackedWeight, pack, pack_coarsely, pack_eight_bits
 
 
@@ -20,6 +21,22 @@ def test_weights_from_four_bits_are_found_again() -> None:
     packed = pack(weight)
     assert packed.bits == 4
     assert packed.byte_count == 48 * 64 * 5 // 8
+
+
+@pytest.mark.parametrize("size", [1e-4, 1e-2, 1.0, 300.0])
+def test_weights_put_on_their_grid_are_near_and_packed_without_loss(size: float) -> None:
+    weight = torch.randn(32, 96) * size + torch.randn(32, 1) * size
+    there = on_grid(weight)
+    groups = weight.view(32, 3, 32)
+    step = (groups.amax(2, keepdim=True) - groups.amin(2, keepdim=True)) / 15
+    assert bool(((there.view(32, 3, 32) - groups).abs() <= step * 0.52 + groups.abs() * 2**-10 + 1e-6).all())
+    torch.testing.assert_close(on_grid(there), there, rtol=0, atol=0)
+    assert pack(there).bits == 4
+
+
+def test_a_matrix_whose_inputs_are_no_whole_groups_has_no_grid() -> None:
+    with pytest.raises(RuntimeError, match="32"):
+        on_grid(torch.zeros(4, 40))
 
 
 def test_other_weights_take_eight_bits_and_lose_little() -> None:

@@ -16,8 +16,9 @@ from greencode_lsp.engine.backbone import Backbone, load_backbone
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
+from greencode_lsp.engine.grid import GROUP
 from greencode_lsp.engine.packed.library import KernelUnavailableError, load_library
-from greencode_lsp.engine.packed.packing import BLOCK, GROUP, pack, pack_coarsely
+from greencode_lsp.engine.packed.packing import BLOCK, pack, pack_coarsely
 from greencode_lsp.engine.packed.part import PackedPart
 from greencode_lsp.engine.packed.reader import PackedReader
 from greencode_lsp.engine.packed.scorer import PackedPolicyNetwork

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-GROUP = 32
+from greencode_lsp.engine.grid import GROUP, nearest_codes
+
 BLOCK = 16
 
 GRID_TOLERANCE = 2**-9
@@ -79,16 +80,6 @@ def pack_coarsely(weight: Tensor) -> PackedWeight:
     slope = (apart * (groups - mean)).sum(dim=2, keepdim=True) / apart.square().sum(dim=2, keepdim=True).clamp(1e-12)
     scale = slope.half().float()
     return four_bits(codes, scale, (mean - scale * mean_code).half().float())
-
-
-def nearest_codes(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return codes [outputs, groups, 32], 0 to 15, on the grid from each group's least to its largest weight.
-
-    Also its scale and minimum, [outputs, groups, 1], float32 rounded to half floats.
-    """
-    minimum = groups.amin(dim=2, keepdim=True).half().float()
-    scale = ((groups.amax(dim=2, keepdim=True) - minimum) / 15).half().float()
-    return ((groups - minimum) / scale.clamp(min=1e-12)).round_().clamp_(0, 15), scale, minimum
 
 
 def four_bits(codes: Tensor, scale: Tensor, minimum: Tensor) -> PackedWeight:

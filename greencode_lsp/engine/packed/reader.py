@@ -8,8 +8,9 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture, Linear, Norm
 from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.exits import ExitHead, Translator
+from greencode_lsp.engine.grid import GROUP
 from greencode_lsp.engine.packed.library import load_library
-from greencode_lsp.engine.packed.packing import GROUP, pack_coarsely
+from greencode_lsp.engine.packed.packing import pack_coarsely
 from greencode_lsp.engine.packed.part import PackedPart
 from greencode_lsp.engine.packed.structures import (
     CLinear,

@@ -1,6 +1,6 @@
 """A backbone whose layers learn: the engine's computation on whole texts, batched and differentiable."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -8,11 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from greencode_lsp.engine.adapters import low_rank
+from greencode_lsp.engine.adapters import MATRICES, low_rank
 from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Linear, Norm, RotaryTable
 from greencode_lsp.engine.backbone import Backbone, apply, normalise, rotate, run_mlp
-
-MAPS = ("qkv", "attention_out", "mlp_in", "mlp_out")
+from greencode_lsp.engine.grid import GROUP, on_grid
+from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.exits.recipe import Recipe
 
 NORMS = ("attention_norm", "mlp_norm")
 
@@ -22,23 +23,27 @@ class TunableBackbone(nn.Module):
 
     `low-rank`: every matrix W becomes W + up @ down (LoRA, arXiv 2106.09685). `full`: matrices, biases and norms of
     the layers learn themselves. Embedding, final norm and head stay: what is compared is said in one language.
+    With `four_bits`, what comes of the matrices is rounded to the grid that the fast CPU kernel computes with.
     """
 
-    def __init__(self, backbone: Backbone, mode: str, rank: int, checkpointing: bool, seed: int) -> None:
+    def __init__(self, backbone: Backbone, recipe: Recipe) -> None:
         super().__init__()
-        self.shape, self.mode, self.rank, self.checkpointing = backbone.shape, mode, rank, checkpointing
-        self.base = backbone.weights
-        generator = torch.Generator().manual_seed(seed)
+        self.shape, self.base = backbone.shape, backbone.weights
+        self.mode, self.rank, self.four_bits = recipe.mode, recipe.rank, recipe.four_bits
+        self.checkpointing = recipe.gradient_checkpointing
+        mode, rank, generator = recipe.mode, recipe.rank, torch.Generator().manual_seed(recipe.seed)
         self.changes = nn.ParameterDict()
         for index, layer in enumerate(self.base.layers):
+            if recipe.four_bits and any(getattr(layer, part).weight.shape[1] % GROUP for part in MATRICES):
+                raise TrainingError(f"four_bits needs matrices whose inputs are multiples of {GROUP}")
             if mode == "low-rank":
-                for part in MAPS:
+                for part in MATRICES:
                     rows, columns = getattr(layer, part).weight.shape
                     down = torch.randn(rank, columns, generator=generator) * columns**-0.5
                     self.changes[key(index, part, "down")] = nn.Parameter(down)
                     self.changes[key(index, part, "up")] = nn.Parameter(torch.zeros(rows, rank))
             else:
-                for part in (*MAPS, *NORMS):
+                for part in (*MATRICES, *NORMS):
                     for kind, tensor in tensors_of(getattr(layer, part)):
                         self.changes[key(index, part, kind)] = nn.Parameter(torch.zeros_like(tensor, device="cpu"))
 
@@ -81,7 +86,7 @@ class TunableBackbone(nn.Module):
         return attended + run_mlp(shape, layer, hidden if shape.parallel_residual else attended)
 
     def _changed(self, index: int, layer: Layer) -> Layer:
-        parts = {part: self._changed_part(index, part, getattr(layer, part)) for part in (*MAPS, *NORMS)}
+        parts = {part: self._changed_part(index, part, getattr(layer, part)) for part in (*MATRICES, *NORMS)}
         return replace(layer, **parts)  # type: ignore[arg-type]  # each part keeps its type
 
     def _changed_part(self, index: int, part: str, old: Linear | Norm) -> Linear | Norm:
@@ -89,8 +94,11 @@ class TunableBackbone(nn.Module):
             if part in NORMS:
                 return old
             change = self.changes[key(index, part, "up")] @ self.changes[key(index, part, "down")]
-            return replace(old, weight=old.weight + change)
-        changed = {kind: tensor + self.changes[key(index, part, kind)] for kind, tensor in tensors_of(old)}
+            changed = {"weight": old.weight + change}
+        else:
+            changed = {kind: tensor + self.changes[key(index, part, kind)] for kind, tensor in tensors_of(old)}
+        if self.four_bits and part in MATRICES:
+            changed["weight"] = rounded(changed["weight"])
         return replace(old, **changed)
 
     @torch.no_grad()
@@ -100,11 +108,27 @@ class TunableBackbone(nn.Module):
         for name, value in self.changes.items():
             index, part, kind = unkey(name)
             prefix = f"layer.{index}.{part}"
-            if self.mode == "full" and part in MAPS and kind == "weight":
+            if self.mode == "full" and part in MATRICES and kind == "weight":
                 found[f"{prefix}.down"], found[f"{prefix}.up"] = low_rank(value.detach(), self.rank)
             else:
                 found[f"{prefix}.{kind}"] = value.detach().clone()
         return {name: tensor.cpu().contiguous() for name, tensor in found.items()}
+
+    @torch.no_grad()
+    def take(self, adapters: Mapping[str, Tensor]) -> None:
+        """Take over adapters in place of the changes that were learned, as `adapters` names them."""
+        for name, value in self.changes.items():
+            index, part, kind = unkey(name)
+            prefix = f"layer.{index}.{part}"
+            if f"{prefix}.{kind}" in adapters:
+                value.copy_(adapters[f"{prefix}.{kind}"])
+            else:
+                value.copy_(adapters[f"{prefix}.up"].float() @ adapters[f"{prefix}.down"].float())
+
+
+def rounded(weight: Tensor) -> Tensor:
+    """Return a matrix on its 4-bit grid, with the gradient as if it were not (straight-through, arXiv 1308.3432)."""
+    return weight + (on_grid(weight) - weight).detach()
 
 
 def attend(shape: Architecture, layer: Layer, hidden: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from greencode_lsp.engine.architecture import Linear
 from greencode_lsp.engine.backbone import Backbone, apply
 from greencode_lsp.training.exits.heads import TrainableExits
-from greencode_lsp.training.exits.losses import choose_candidates, exit_loss, head_rows
+from greencode_lsp.training.exits.losses import choose_candidates, exit_loss, head_rows, seeded
 from greencode_lsp.training.exits.recipe import Recipe
 from greencode_lsp.training.exits.states import Source, States
 
@@ -76,8 +76,3 @@ def agreements(module: nn.Module, exits: Sequence[int], head: Linear, states: St
                 sums[key] = sums.get(key, 0.0) + float(value)
     means = {name: total / len(states) for name, total in sums.items()}
     return {"score": sum(means[f"agreement_{depth}"] for depth in exits) / len(exits), **means}
-
-
-def seeded(number: int) -> torch.Generator:
-    """Return a generator that a step always gets, whatever was drawn before it."""
-    return torch.Generator().manual_seed(number)

@@ -55,6 +55,11 @@ def choose_candidates(
     return Candidates(ids, log_weights, place[likely], place[true], functional.softmax(likelihood.float(), dim=-1))
 
 
+def seeded(step: int) -> torch.Generator:
+    """Return a generator that a step always gets, whatever was drawn before it."""
+    return torch.Generator().manual_seed(step)
+
+
 def head_rows(head: Linear, ids: Tensor) -> Linear:
     """Return the rows of the LM head that score these tokens."""
     return Linear(head.weight[ids], None if head.bias is None else head.bias[ids])

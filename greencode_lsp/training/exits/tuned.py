@@ -17,9 +17,13 @@ from greencode_lsp.engine.architecture import Linear
 from greencode_lsp.engine.backbone import Backbone, apply, normalise
 from greencode_lsp.training.exits.forward import TunableBackbone
 from greencode_lsp.training.exits.heads import TrainableExits
+from greencode_lsp.training.exits.losses import SHARED_LIKELY, Candidates, choose_candidates, head_rows, seeded
 from greencode_lsp.training.exits.packing import PackedTexts
 from greencode_lsp.training.exits.recipe import Recipe
 from greencode_lsp.training.traces.texts import Window
+
+LOSS_ROWS = 1024
+"""Rows that share candidates: more rows have more likely tokens among them."""
 
 
 class TunedModel(nn.Module):
@@ -29,7 +33,7 @@ class TunedModel(nn.Module):
         super().__init__()
         layers, final_norm = backbone.shape.layers, backbone.weights.final_norm
         self.depths = (*recipe.exits, layers)
-        self.layers = TunableBackbone(backbone, recipe.mode, recipe.rank, recipe.gradient_checkpointing, recipe.seed)
+        self.layers = TunableBackbone(backbone, recipe)
         self.heads = TrainableExits(backbone.shape, final_norm, recipe.exits, recipe.width, recipe.seed)
 
     def forward(self, tokens: Tensor) -> list[Tensor]:
@@ -45,6 +49,12 @@ class TunedModel(nn.Module):
         (final,) = self.layers(tokens, (self.layers.shape.layers,), original=True)
         return normalise(self.layers.shape, final, self.layers.base.final_norm)
 
+    @torch.no_grad()
+    def measure(self, tokens: Tensor) -> None:
+        """Set how large exits' translators are by the states of texts [texts, rows]; before training only."""
+        states = self.layers(tokens, self.depths[:-1], original=True)
+        self.heads.measure(torch.stack(states, dim=-2).flatten(0, 1))
+
 
 class TunedTask:
     """Trains layers and exits on packed texts."""
@@ -56,6 +66,7 @@ class TunedTask:
         self.module = self.model
         self._head, self._device = backbone.weights.head, backbone.device
         self._recipe, self._texts, self._kept = recipe, texts, kept
+        self.model.measure(self._tokens(kept[0]))
         self._weights = recipe.loss_weights()
         self._texts_per_part = max(1, recipe.micro_batch_tokens // recipe.context)
         self._texts_per_step = max(self._texts_per_part, recipe.batch_tokens // recipe.context)
@@ -74,7 +85,7 @@ class TunedTask:
         """Return the aggregated loss, and each depth's agreement with the original model."""
         epoch, texts = part
         tokens = torch.stack([self._texts.text(epoch, index) for index in texts]).to(self._device)
-        return self._losses(module, tokens)
+        return self._losses(module, tokens, self._recipe.drawn, step)
 
     @torch.no_grad()
     def score(self, module: nn.Module) -> dict[str, float]:
@@ -82,41 +93,50 @@ class TunedTask:
         sums: dict[str, float] = {}
         rows = 0
         for window in self._kept:
-            tokens = torch.tensor([[int(token) for token in window.ids]], device=self._device)
-            loss, figures = self._losses(module, tokens)
+            tokens = self._tokens(window)
+            loss, figures = self._losses(module, tokens, drawn=0)
             rows += tokens.shape[1] - 1
             for name, value in {"score": -float(loss), **figures}.items():
                 sums[name] = sums.get(name, 0.0) + value * (tokens.shape[1] - 1)
         return {name: total / rows for name, total in sums.items()}
 
-    def _losses(self, module: nn.Module, tokens: Tensor) -> tuple[Tensor, dict[str, float]]:
+    def _tokens(self, window: Window) -> Tensor:
+        return torch.tensor([[int(token) for token in window.ids]], device=self._device)
+
+    def _losses(self, module: nn.Module, tokens: Tensor, drawn: int, step: int = 0) -> tuple[Tensor, dict[str, float]]:
+        original = self.model.original(tokens)[:, :-1].flatten(0, 1)
+        states = [state[:, :-1].flatten(0, 1) for state in module(tokens)]
         true = tokens[:, 1:].flatten()
-        with torch.no_grad():
-            taught = apply(self._head, self.model.original(tokens)[:, :-1].flatten(0, 1)).float()
-        teacher, likeliest = taught.softmax(dim=-1), taught.argmax(dim=-1)
-        figures = {"original_loss": float(functional.cross_entropy(taught, true))}
         total = torch.zeros((), device=tokens.device)
-        for depth, state in zip(self.model.depths, module(tokens), strict=True):
-            hidden = state[:, :-1].flatten(0, 1)
-            # Logits over the vocabulary at ten depths would not fit; they are computed again for the gradient.
-            loss, truth, agreement = checkpoint(
-                read_losses, self._head, hidden, teacher, likeliest, true, self._recipe.true_share, use_reentrant=False
-            )
-            total = total + self._weights[depth] * loss
-            figures[f"loss_{depth}"], figures[f"agreement_{depth}"] = float(truth), float(agreement)
+        figures: dict[str, float] = {}
+        for rows in torch.split(torch.arange(len(true), device=tokens.device), LOSS_ROWS):
+            taught = apply(self._head, original[rows]).float()
+            likelihood, likely = taught.topk(min(SHARED_LIKELY, taught.shape[1]), dim=-1)
+            chosen = choose_candidates(likely, likelihood, true[rows], taught.shape[1], drawn, seeded(step))
+            head = head_rows(self._head, chosen.ids)
+            teacher = (taught[:, chosen.ids] + chosen.log_weights).softmax(dim=-1)
+            found = {"original_loss": functional.cross_entropy(taught, true[rows])}
+            for depth, state in zip(self.model.depths, states, strict=True):
+                # Logits at ten depths would not fit; they are computed again for the gradient.
+                loss, truth, agreement = checkpoint(
+                    read_losses, head, state[rows], chosen, teacher, self._recipe.true_share, use_reentrant=False
+                )
+                total = total + self._weights[depth] * loss * (len(rows) / len(true))
+                found |= {f"loss_{depth}": truth, f"agreement_{depth}": agreement}
+            for name, mean in found.items():
+                figures[name] = figures.get(name, 0.0) + float(mean) * len(rows) / len(true)
         return total, figures
 
 
 def read_losses(
-    head: Linear, hidden: Tensor, teacher: Tensor, likeliest: Tensor, true: Tensor, true_share: float
+    head: Linear, hidden: Tensor, chosen: Candidates, teacher: Tensor, true_share: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return one depth's loss, its cross-entropy with the tokens that came, and its agreement with the original.
 
-    Shapes: hidden [rows, hidden], teacher [rows, vocabulary] (the original's probabilities), likeliest, true [rows].
+    All over the candidates. Shapes: hidden [rows, hidden], teacher [rows, candidates] (the original's probabilities).
     """
-    logits = apply(head, hidden).float()
-    scores = logits.log_softmax(dim=-1)
+    scores = (apply(head, hidden).float() + chosen.log_weights).log_softmax(dim=-1)
     distilled = -(teacher * scores).sum(dim=-1).mean()
-    truth = functional.nll_loss(scores, true)
-    agreement = (logits.argmax(dim=-1) == likeliest).float().mean()
+    truth = functional.nll_loss(scores, chosen.true)
+    agreement = ((scores - chosen.log_weights).argmax(dim=-1) == chosen.likely[:, 0]).float().mean()
     return torch.lerp(distilled, truth, true_share), truth.detach(), agreement

@@ -4,12 +4,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
 
 from greencode_lsp.engine import load_backbone
 from greencode_lsp.engine.adapters import ADAPTERS_FILE, adapters_metadata
 from greencode_lsp.files import replace_file
-from greencode_lsp.training.exits.forward import MAPS, TunableBackbone, key
 from greencode_lsp.training.exits.job import Job, begin_heads
 from greencode_lsp.training.exits.packing import PackedTexts
 from greencode_lsp.training.exits.results import write_results
@@ -41,21 +39,10 @@ def train_tuned(job: Job, report: Report) -> dict[str, Any]:
     before = task.score(task.module)
     standing = train(task, recipe, job.origin(corpus), job.out, accelerator, report)
     layers = task.model.layers
-    adapters = layers.adapters()
-    if recipe.mode == "full":
-        set_changes(layers, adapters)
+    changes = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in layers.adapters().items()}
+    layers.take(changes)  # what is measured is what is shipped
     if accelerator.is_main_process:
-        halved = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in adapters.items()}
+        facts = adapters_metadata(backbone.shape, material.identity, recipe.four_bits)
         with disk_errors(job.out):
-            replace_file(job.out / ADAPTERS_FILE, save(halved, adapters_metadata(backbone.shape, material.identity)))
+            replace_file(job.out / ADAPTERS_FILE, save(changes, facts))
     return write_results(job, backbone.shape, task.model.heads.as_heads(), standing, before, task.score(task.module))
-
-
-@torch.no_grad()
-def set_changes(layers: TunableBackbone, adapters: dict[str, Tensor]) -> None:
-    """Replace whole changes of matrices by those of low rank that are shipped, to measure what is shipped."""
-    for index in range(layers.shape.layers):
-        for part in MAPS:
-            prefix = f"layer.{index}.{part}"
-            change = adapters[f"{prefix}.up"] @ adapters[f"{prefix}.down"]
-            layers.changes[key(index, part, "weight")].copy_(change)

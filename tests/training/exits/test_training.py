@@ -13,9 +13,11 @@ import torch
 from safetensors.torch import load_file
 
 from greencode_lsp.engine import load_backbone
-from greencode_lsp.engine.adapters import ADAPTERS_FILE
+from greencode_lsp.engine.adapters import ADAPTERS_FILE, MATRICES
 from greencode_lsp.engine.exits import EXITS_FILE, load_exits
+from greencode_lsp.engine.packed.packing import pack
 from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.exits import forward
 from greencode_lsp.training.exits.checkpoints import LAST, load_checkpoint
 from greencode_lsp.training.exits.job import Job
 from greencode_lsp.training.exits.recipe import jsonable
@@ -72,6 +74,29 @@ def test_tuned_layers_are_read_earlier_and_stay_as_good_at_full_depth(
     original = load_backbone(asked.material.folder)
     change = (merged.weights.layers[0].mlp_in.weight - original.weights.layers[0].mlp_in.weight).float()
     assert 1 <= int(torch.linalg.matrix_rank(change, tol=1e-3)) <= rank
+
+
+@FAMILIES
+@pytest.mark.parametrize(("mode", "rate", "rank"), [("low-rank", 1e-2, 8), ("full", 4e-3, 32)])
+def test_layers_that_learn_in_four_bits_are_run_in_four(
+    job: Callable[..., Job], mode: str, rate: float, rank: int
+) -> None:
+    tuned = {"mode": mode, "learning_rate": rate, "epochs": 3, "true_share": 0.3, "rank": rank}
+    asked = job(four_bits=True, **tuned)
+    result = train_exits(asked, silent)
+    assert gained(result, 1) > 0.05
+    coarse = result["before"]["loss_4"]  # the same layers, rounded without having learned to be
+    assert result["after"]["loss_4"] < coarse
+    layers = load_backbone(asked.material.folder, adapters=asked.out / ADAPTERS_FILE).weights.layers
+    assert {pack(getattr(layer, part).weight).bits for layer in layers for part in MATRICES} == {4}
+
+
+def test_matrices_without_a_grid_do_not_learn_in_four_bits(
+    job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward, "GROUP", 48)
+    with pytest.raises(TrainingError, match="four_bits needs matrices whose inputs are multiples of 48"):
+        train_exits(job(mode="low-rank", four_bits=True), silent)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +198,7 @@ def test_a_broken_checkpoint_is_one_line(job: Callable[..., Job]) -> None:
         ({"exits": (1, 4)}, r"exits \[1, 4\] must rise strictly and lie between 1 and 3"),
         ({"exits": (2, 1)}, r"exits \[2, 1\] must rise strictly"),
         ({"layers": 30}, "the recipe is for 30 layers, this model has 4"),
+        ({"four_bits": True}, "four_bits is for layers that learn; with mode frozen they stay as they are"),
         ({"context": 1024}, "context 1024 must lie between 2 and the model's 128"),
     ],
 )
