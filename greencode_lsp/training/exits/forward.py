@@ -1,6 +1,6 @@
 """A backbone whose layers learn: the engine's computation on whole texts, batched and differentiable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import torch
@@ -23,17 +23,19 @@ class TunableBackbone(nn.Module):
 
     `low-rank`: every matrix W becomes W + up @ down (LoRA, arXiv 2106.09685). `full`: matrices, biases and norms of
     the layers learn themselves. Embedding, final norm and head stay: what is compared is said in one language.
-    With `four_bits`, what comes of the matrices is rounded to the grid that the fast CPU kernel computes with.
+    The first `frozen_layers` stay, too. With `four_bits`, what comes of the matrices is rounded to the grid that the
+    fast CPU kernel computes with.
     """
 
     def __init__(self, backbone: Backbone, recipe: Recipe) -> None:
         super().__init__()
         self.shape, self.base = backbone.shape, backbone.weights
         self.mode, self.rank, self.four_bits = recipe.mode, recipe.rank, recipe.four_bits
-        self.checkpointing = recipe.gradient_checkpointing
+        self.frozen_layers, self.checkpointing = recipe.frozen_layers, recipe.gradient_checkpointing
         mode, rank, generator = recipe.mode, recipe.rank, torch.Generator().manual_seed(recipe.seed)
         self.changes = nn.ParameterDict()
-        for index, layer in enumerate(self.base.layers):
+        for index in range(self.frozen_layers, self.shape.layers):
+            layer = self.base.layers[index]
             if recipe.four_bits and any(getattr(layer, part).weight.shape[1] % GROUP for part in MATRICES):
                 raise TrainingError(f"four_bits needs matrices whose inputs are multiples of {GROUP}")
             if mode == "low-rank":
@@ -47,21 +49,29 @@ class TunableBackbone(nn.Module):
                     for kind, tensor in tensors_of(getattr(layer, part)):
                         self.changes[key(index, part, kind)] = nn.Parameter(torch.zeros_like(tensor, device="cpu"))
 
-    def forward(self, tokens: Tensor, depths: Sequence[int], original: bool = False) -> list[Tensor]:
-        """Return the states [texts, rows, hidden] after so many layers each, for tokens [texts, rows].
+    def forward(self, hidden: Tensor, depths: Collection[int]) -> dict[int, Tensor]:
+        """Return the states by depth, [texts, rows, hidden] each, for what enters the first layer that learns."""
+        rotary = self.rotary(hidden.shape[1])
+        found: dict[int, Tensor] = {}
+        for index in range(self.frozen_layers, self.shape.layers):
+            if self.checkpointing and torch.is_grad_enabled():
+                hidden = checkpoint(self._tuned, index, hidden, rotary, use_reentrant=False)
+            else:
+                hidden = self._tuned(index, hidden, rotary)
+            if index + 1 in depths:
+                found[index + 1] = hidden
+        return found
 
-        `original` runs the layers as they were.
-        """
+    @torch.no_grad()
+    def original(self, tokens: Tensor, depths: Collection[int]) -> dict[int, Tensor]:
+        """Return the states by depth of the layers as they were, for tokens [texts, rows]; 0 is what enters them."""
         hidden = self.embed(tokens)
         rotary = self.rotary(tokens.shape[1])
-        found: list[Tensor] = []
-        for index in range(self.shape.layers):
-            if self.checkpointing and not original and torch.is_grad_enabled():
-                hidden = checkpoint(self._layer, index, hidden, rotary, original, use_reentrant=False)
-            else:
-                hidden = self._layer(index, hidden, rotary, original)
+        found = {0: hidden} if 0 in depths else {}
+        for index, layer in enumerate(self.base.layers):
+            hidden = self._run(layer, hidden, rotary)
             if index + 1 in depths:
-                found.append(hidden)
+                found[index + 1] = hidden
         return found
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -78,10 +88,11 @@ class TunableBackbone(nn.Module):
             return positions.cos[:rows, None], positions.sin[:rows, None]
         return None
 
-    def _layer(self, index: int, hidden: Tensor, rotary: tuple[Tensor, Tensor] | None, original: bool) -> Tensor:
-        layer, shape = self.base.layers[index], self.shape
-        if not original:
-            layer = self._changed(index, layer)
+    def _tuned(self, index: int, hidden: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+        return self._run(self._changed(index, self.base.layers[index]), hidden, rotary)
+
+    def _run(self, layer: Layer, hidden: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
+        shape = self.shape
         attended = hidden + attend(shape, layer, normalise(shape, hidden, layer.attention_norm), rotary)
         return attended + run_mlp(shape, layer, hidden if shape.parallel_residual else attended)
 

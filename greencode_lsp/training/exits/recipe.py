@@ -26,9 +26,10 @@ class Recipe:
 
     mode: `frozen` trains heads alone, `low-rank` adapters on every linear map with them, `full` the layers themselves,
     whose change is kept at `rank`. four_bits: matrices of layers learn on the grid that the fast CPU kernel computes
-    with; others it runs in 8 bits, which takes longer (not for `frozen`). width: of the translators; 0 leaves an exit
-    its norm alone. weights: of the exits' losses, as the paper's. true_share: how much of the loss is the token that
-    came; the rest is full depth's (or the original model's) distribution. tokens: of the corpus, before epochs;
+    with; others it runs in 8 bits, which takes longer (not for `frozen`). frozen_layers: so many, the first, stay as
+    they are where others learn; on a CPU the fast kernel runs them. width: of the translators; 0 leaves an exit its
+    norm alone. weights: of the exits' losses, as the paper's. true_share: how much of the loss is the token that came;
+    the rest is full depth's (or the original model's) distribution. tokens: of the corpus, before epochs;
     windows_per_file: so many stretches of `context` tokens of each file. drawn: tokens drawn for the softmax besides
     the likely ones; 0 takes the whole vocabulary. shortlist: so many tokens, the most frequent, are all that exits
     choose among, and there is an exit at full depth that does the same; 0 leaves them the whole head. checkpoints: how
@@ -44,6 +45,7 @@ class Recipe:
     width: int = 0
     rank: int = 16
     four_bits: bool = False
+    frozen_layers: int = 0
     weights: str = "uniform"
     true_share: float = 0.1
     schedule: str = "linear"
@@ -73,6 +75,8 @@ class Recipe:
         check_exits(self.exits, shape.layers - 1)
         if self.four_bits and self.mode == "frozen":
             raise TrainingError("four_bits is for layers that learn; with mode frozen they stay as they are")
+        if not 0 <= self.frozen_layers < shape.layers:
+            raise TrainingError(f"frozen_layers {self.frozen_layers} must lie between 0 and {shape.layers - 1}")
         if not 2 <= self.context <= shape.context_length:
             raise TrainingError(f"context {self.context} must lie between 2 and the model's {shape.context_length}")
 

@@ -5,7 +5,7 @@ shared head, weighted by depth. Ours: every depth also learns the original model
 depth need not get worse for the exits' sake.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from greencode_lsp.engine import Runner
 from greencode_lsp.engine.architecture import Linear
 from greencode_lsp.engine.backbone import Backbone, apply, normalise
 from greencode_lsp.training.exits.forward import TunableBackbone
@@ -20,6 +21,7 @@ from greencode_lsp.training.exits.heads import TrainableExits
 from greencode_lsp.training.exits.losses import SHARED_LIKELY, Candidates, choose_candidates, head_rows, seeded
 from greencode_lsp.training.exits.packing import PackedTexts
 from greencode_lsp.training.exits.recipe import Recipe
+from greencode_lsp.training.traces.observe import observe
 from greencode_lsp.training.traces.texts import Window
 
 LOSS_ROWS = 1024
@@ -27,33 +29,47 @@ LOSS_ROWS = 1024
 
 
 class TunedModel(nn.Module):
-    """Layers and exit heads, learning together."""
+    """Layers and exit heads, learning together.
 
-    def __init__(self, backbone: Backbone, recipe: Recipe) -> None:
+    `runner` computes layers as they were where it is given, and faster than here.
+    """
+
+    def __init__(self, backbone: Backbone, recipe: Recipe, runner: Runner | None = None) -> None:
         super().__init__()
         layers, final_norm = backbone.shape.layers, backbone.weights.final_norm
         self.depths = (*recipe.exits, layers)
         self.layers = TunableBackbone(backbone, recipe)
         self.heads = TrainableExits(backbone.shape, final_norm, recipe.exits, recipe.width, recipe.seed)
+        self._runner = runner
 
-    def forward(self, tokens: Tensor) -> list[Tensor]:
-        """Return what the shared head reads at every exit and, last, at full depth, [texts, rows, hidden] each."""
-        *states, final = self.layers(tokens, self.depths)
-        read: list[Tensor] = self.heads(torch.stack(states, dim=-2).flatten(0, 1))
-        final = normalise(self.layers.shape, final, self.layers.base.final_norm)
-        return [*(one.view_as(final) for one in read), final]
+    def forward(self, tokens: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return what the shared head reads at every exit and, last, at full depth, for texts [texts, tokens].
+
+        And what it read at full depth of the original model. Each is [rows, hidden], of all tokens but the last.
+        """
+        layers, frozen = self.layers, self.layers.frozen_layers
+        states = self.original(tokens, {*(depth for depth in self.depths if depth <= frozen), frozen, self.depths[-1]})
+        taught = states[self.depths[-1]]
+        states |= layers(states[frozen], self.depths)
+        *early, final = (states[depth].flatten(0, 1) for depth in self.depths)
+        read = self.heads(torch.stack(early, dim=-2))
+        final, taught = (normalise(layers.shape, one, layers.base.final_norm) for one in (final, taught.flatten(0, 1)))
+        return [*read, final], taught
 
     @torch.no_grad()
-    def original(self, tokens: Tensor) -> Tensor:
-        """Return what the head reads at full depth of the original model, [texts, rows, hidden]."""
-        (final,) = self.layers(tokens, (self.layers.shape.layers,), original=True)
-        return normalise(self.layers.shape, final, self.layers.base.final_norm)
+    def original(self, tokens: Tensor, depths: Collection[int]) -> dict[int, Tensor]:
+        """Return the states by depth of the layers as they were, [texts, tokens - 1, hidden] each."""
+        if self._runner is None:
+            return self.layers.original(tokens[:, :-1], depths)
+        early = sorted(set(depths) - {self.layers.shape.layers})
+        seen = [observe(self._runner, text.tolist(), early, ()) for text in tokens]
+        found = {depth: torch.stack([one.hidden[:, place] for one in seen]) for place, depth in enumerate(early)}
+        return {**found, self.layers.shape.layers: torch.stack([one.final for one in seen])}
 
-    @torch.no_grad()
     def measure(self, tokens: Tensor) -> None:
-        """Set how large exits' translators are by the states of texts [texts, rows]; before training only."""
-        states = self.layers(tokens, self.depths[:-1], original=True)
-        self.heads.measure(torch.stack(states, dim=-2).flatten(0, 1))
+        """Set how large exits' translators are by the states of texts [texts, tokens]; before training only."""
+        states = self.original(tokens, self.depths)
+        self.heads.measure(torch.stack([states[depth].flatten(0, 1) for depth in self.depths[:-1]], dim=-2))
 
 
 class TunedTask:
@@ -61,8 +77,15 @@ class TunedTask:
 
     module: nn.Module
 
-    def __init__(self, backbone: Backbone, recipe: Recipe, texts: PackedTexts, kept: Sequence[Window]) -> None:
-        self.model = TunedModel(backbone, recipe).to(backbone.device)
+    def __init__(
+        self,
+        backbone: Backbone,
+        recipe: Recipe,
+        texts: PackedTexts,
+        kept: Sequence[Window],
+        runner: Runner | None = None,
+    ) -> None:
+        self.model = TunedModel(backbone, recipe, runner).to(backbone.device)
         self.module = self.model
         self._head, self._device = backbone.weights.head, backbone.device
         self._recipe, self._texts, self._kept = recipe, texts, kept
@@ -104,8 +127,7 @@ class TunedTask:
         return torch.tensor([[int(token) for token in window.ids]], device=self._device)
 
     def _losses(self, module: nn.Module, tokens: Tensor, drawn: int, step: int = 0) -> tuple[Tensor, dict[str, float]]:
-        original = self.model.original(tokens)[:, :-1].flatten(0, 1)
-        states = [state[:, :-1].flatten(0, 1) for state in module(tokens)]
+        states, original = module(tokens)
         true = tokens[:, 1:].flatten()
         total = torch.zeros((), device=tokens.device)
         figures: dict[str, float] = {}

@@ -5,9 +5,10 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from greencode_lsp.engine import load_backbone
+from greencode_lsp.engine import load_backbone, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE, adapters_metadata
 from greencode_lsp.files import replace_file
+from greencode_lsp.paths import cache_folder
 from greencode_lsp.training.exits.job import Job, begin_heads
 from greencode_lsp.training.exits.packing import PackedTexts
 from greencode_lsp.training.exits.results import write_results
@@ -34,7 +35,9 @@ def train_tuned(job: Job, report: Report) -> dict[str, Any]:
     texts = PackedTexts(
         [files[number] for number in learned], recipe.tokens, recipe.context, material.lead, ending, recipe.seed
     )
-    task = TunedTask(backbone, recipe, texts, kept)
+    fast = recipe.frozen_layers > 0 and backbone.device.type == "cpu"
+    runner = load_runner(material.folder, "cpu", cache_folder() / "packed") if fast else None
+    task = TunedTask(backbone, recipe, texts, kept, runner)
     begin_heads(task.model.heads, job, backbone.shape)
     before = task.score(task.module)
     standing = train(task, recipe, job.origin(corpus), job.out, accelerator, report)

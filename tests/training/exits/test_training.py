@@ -91,6 +91,16 @@ def test_layers_that_learn_in_four_bits_are_run_in_four(
     assert {pack(getattr(layer, part).weight).bits for layer in layers for part in MATRICES} == {4}
 
 
+@FAMILIES
+def test_layers_below_those_that_learn_stay_as_they_are(job: Callable[..., Job]) -> None:
+    asked = job(mode="full", learning_rate=4e-3, epochs=2, true_share=0.3, rank=8, frozen_layers=1)
+    result = train_exits(asked, silent)
+    assert gained(result, 1) > 0.05  # its head learns
+    assert gained(result, 2) > 0.03
+    changed = {name.split(".")[1] for name in load_file(asked.out / ADAPTERS_FILE)}
+    assert changed == {"1", "2", "3"}
+
+
 def test_matrices_without_a_grid_do_not_learn_in_four_bits(
     job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +208,7 @@ def test_a_broken_checkpoint_is_one_line(job: Callable[..., Job]) -> None:
         ({"exits": (1, 4)}, r"exits \[1, 4\] must rise strictly and lie between 1 and 3"),
         ({"exits": (2, 1)}, r"exits \[2, 1\] must rise strictly"),
         ({"layers": 30}, "the recipe is for 30 layers, this model has 4"),
+        ({"frozen_layers": 4}, "frozen_layers 4 must lie between 0 and 3"),
         ({"four_bits": True}, "four_bits is for layers that learn; with mode frozen they stay as they are"),
         ({"context": 1024}, "context 1024 must lie between 2 and the model's 128"),
     ],
