@@ -22,6 +22,27 @@ def on_grid(weight: Tensor) -> Tensor:
 
     Such a matrix is packed in 4 bits without loss. Raises `RuntimeError` unless inputs are a multiple of 32.
     """
-    groups = weight.float().reshape(len(weight), -1, GROUP)
-    codes, scale, minimum = nearest_codes(groups)
+    codes, scale, minimum = nearest_codes(weight.float().reshape(len(weight), -1, GROUP))
     return codes.mul_(scale).add_(minimum).view_as(weight).to(weight.dtype)
+
+
+@torch.no_grad()
+def as_codes(weight: Tensor) -> dict[str, Tensor]:
+    """Return a matrix [outputs, inputs] as it is kept in 4 bits, which `from_codes` reads.
+
+    Shapes: codes, bytes [outputs, inputs / 2], the first of two inputs in the low half; scales and minima, half floats
+    [outputs, inputs / 32].
+    """
+    codes, scale, minimum = nearest_codes(weight.float().reshape(len(weight), -1, GROUP))
+    pairs = codes.to(torch.uint8).view(len(weight), -1, 2)
+    return {
+        "codes": pairs[:, :, 0] | pairs[:, :, 1] << 4,
+        "scales": scale[:, :, 0].half(),
+        "minima": minimum[:, :, 0].half(),
+    }
+
+
+def from_codes(codes: Tensor, scales: Tensor, minima: Tensor) -> Tensor:
+    """Return the matrix [outputs, inputs], float32, that `as_codes` kept; raise `RuntimeError` for other shapes."""
+    groups = torch.stack((codes & 15, codes >> 4), dim=2).view(*scales.shape, GROUP).float()
+    return (groups * scales.float()[:, :, None] + minima.float()[:, :, None]).flatten(1)

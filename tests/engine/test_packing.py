@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from greencode_lsp.engine.grid import on_grid
+from greencode_lsp.engine.grid import as_codes, from_codes, on_grid
 from greencode_lsp.engine.packed.packing import PackedWeight, pack, pack_coarsely, pack_eight_bits
 
 
@@ -32,6 +32,13 @@ def test_weights_put_on_their_grid_are_near_and_packed_without_loss(size: float)
     assert bool(((there.view(32, 3, 32) - groups).abs() <= step * 0.52 + groups.abs() * 2**-10 + 1e-6).all())
     torch.testing.assert_close(on_grid(there), there, rtol=0, atol=0)
     assert pack(there).bits == 4
+
+
+def test_what_is_kept_as_codes_is_what_lies_on_the_grid() -> None:
+    weight = torch.randn(32, 96)
+    kept = as_codes(weight)
+    assert sum(tensor.nbytes for tensor in kept.values()) == 32 * 96 * 5 // 8
+    assert torch.equal(from_codes(**kept), on_grid(weight))
 
 
 def test_a_matrix_whose_inputs_are_no_whole_groups_has_no_grid() -> None:

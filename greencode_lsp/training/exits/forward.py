@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from greencode_lsp.engine.adapters import MATRICES, low_rank
 from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Linear, Norm, RotaryTable
 from greencode_lsp.engine.backbone import Backbone, apply, normalise, rotate, run_mlp
-from greencode_lsp.engine.grid import GROUP, on_grid
+from greencode_lsp.engine.grid import GROUP, as_codes, on_grid
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.recipe import Recipe
 
@@ -114,16 +114,21 @@ class TunableBackbone(nn.Module):
 
     @torch.no_grad()
     def adapters(self) -> dict[str, Tensor]:
-        """Return the changes as the engine's adapters; those of whole matrices at the nearest of this rank."""
+        """Return the changes as the engine's adapters, as they are shipped: matrices in 4 bits or at low rank."""
         found: dict[str, Tensor] = {}
         for name, value in self.changes.items():
             index, part, kind = unkey(name)
-            prefix = f"layer.{index}.{part}"
-            if self.mode == "full" and part in MATRICES and kind == "weight":
-                found[f"{prefix}.down"], found[f"{prefix}.up"] = low_rank(value.detach(), self.rank)
-            else:
-                found[f"{prefix}.{kind}"] = value.detach().clone()
-        return {name: tensor.cpu().contiguous() for name, tensor in found.items()}
+            kept = {kind: value.half() if value.dim() > 1 else value.clone()}
+            if part in MATRICES and kind == "weight":
+                kept = self._kept(index, part, value)
+            found |= {f"layer.{index}.{part}.{one}": tensor.cpu().contiguous() for one, tensor in kept.items()}
+        return found
+
+    def _kept(self, index: int, part: str, change: Tensor) -> dict[str, Tensor]:
+        if self.four_bits:
+            return as_codes(getattr(self.base.layers[index], part).weight + change)
+        down, up = low_rank(change, self.rank)
+        return {"down": down.half(), "up": up.half()}
 
     @torch.no_grad()
     def take(self, adapters: Mapping[str, Tensor]) -> None:
@@ -133,7 +138,7 @@ class TunableBackbone(nn.Module):
             prefix = f"layer.{index}.{part}"
             if f"{prefix}.{kind}" in adapters:
                 value.copy_(adapters[f"{prefix}.{kind}"])
-            else:
+            elif f"{prefix}.codes" not in adapters:
                 value.copy_(adapters[f"{prefix}.up"].float() @ adapters[f"{prefix}.down"].float())
 
 

@@ -42,7 +42,7 @@ def train_tuned(job: Job, report: Report) -> dict[str, Any]:
     before = task.score(task.module)
     standing = train(task, recipe, job.origin(corpus), job.out, accelerator, report)
     layers = task.model.layers
-    changes = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in layers.adapters().items()}
+    changes = layers.adapters()
     layers.take(changes)  # what is measured is what is shipped
     if accelerator.is_main_process:
         facts = adapters_metadata(backbone.shape, material.identity, recipe.four_bits)
