@@ -28,12 +28,12 @@ class Recipe:
     whose change is kept at `rank`. four_bits: matrices of layers learn on the grid that the fast CPU kernel computes
     with; others it runs in 8 bits, which takes longer (not for `frozen`). frozen_layers: so many, the first, stay as
     they are where others learn; on a CPU the fast kernel runs them. width: of the translators; 0 leaves an exit its
-    norm alone. weights: of the exits' losses, as the paper's. true_share: how much of the loss is the token that came;
-    the rest is full depth's (or the original model's) distribution. tokens: of the corpus, before epochs;
-    windows_per_file: so many stretches of `context` tokens of each file. drawn: tokens drawn for the softmax besides
-    the likely ones; 0 takes the whole vocabulary. shortlist: so many tokens, the most frequent, are all that exits
-    choose among, and there is an exit at full depth that does the same; 0 leaves them the whole head. checkpoints: how
-    often the run is saved and scored.
+    norm alone. weights: of the exits' losses, as the paper's. full_depth_share: of full depth's loss beside them; 0
+    leaves it what `weights` gives it. true_share: how much of the loss is the token that came; the rest is full depth's
+    (or the original model's) distribution. tokens: of the corpus, before epochs; windows_per_file: so many stretches of
+    `context` tokens of each file. drawn: tokens drawn for the softmax besides the likely ones; 0 takes the whole
+    vocabulary. shortlist: so many tokens, the most frequent, are all that exits choose among, and there is an exit at
+    full depth that does the same; 0 leaves them the whole head. checkpoints: how often the run is saved and scored.
     """
 
     description: str
@@ -47,6 +47,7 @@ class Recipe:
     four_bits: bool = False
     frozen_layers: int = 0
     weights: str = "uniform"
+    full_depth_share: float = 0.0
     true_share: float = 0.1
     schedule: str = "linear"
     warmup_steps: int = 40
@@ -66,7 +67,11 @@ class Recipe:
     def loss_weights(self) -> dict[int, float]:
         """Return the weight of each exit's loss, and of full depth's, by depth."""
         scheme = geometric_weights if self.weights == "geometric" else uniform_weights
-        return scheme(self.exits, self.layers)
+        weights = scheme(self.exits, self.layers)
+        if not self.full_depth_share:
+            return weights
+        left = (1 - self.full_depth_share) / (1 - weights[self.layers])
+        return {**{depth: weight * left for depth, weight in weights.items()}, self.layers: self.full_depth_share}
 
     def check(self, shape: Architecture) -> None:
         """Raise `TrainingError` unless the recipe fits a model."""
@@ -75,6 +80,8 @@ class Recipe:
         check_exits(self.exits, shape.layers - 1)
         if self.four_bits and self.mode == "frozen":
             raise TrainingError("four_bits is for layers that learn; with mode frozen they stay as they are")
+        if not self.full_depth_share < 1:
+            raise TrainingError(f"full_depth_share {self.full_depth_share} must be below 1: exits need a share, too")
         if not 0 <= self.frozen_layers < shape.layers:
             raise TrainingError(f"frozen_layers {self.frozen_layers} must lie between 0 and {shape.layers - 1}")
         if not 2 <= self.context <= shape.context_length:

@@ -29,7 +29,16 @@ LARGEST_GRADIENT = 1.0
 
 LOG_STEPS = 10
 
-MAY_CHANGE = ("description", "learning_rate", "warmup_steps", "schedule", "weight_decay", "true_share", "weights")
+MAY_CHANGE = (
+    "description",
+    "learning_rate",
+    "warmup_steps",
+    "schedule",
+    "weight_decay",
+    "true_share",
+    "weights",
+    "full_depth_share",
+)
 """What of a recipe may be changed when a run goes on; the rest decides what a checkpoint is and what comes next."""
 
 

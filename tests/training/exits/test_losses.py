@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 
 from greencode_lsp.training.exits.losses import choose_candidates, exit_loss, geometric_weights, uniform_weights
+from greencode_lsp.training.exits.recipe import Recipe
 
 ROWS, VOCABULARY, LIKELY = 24, 400, 32
 
@@ -21,6 +22,11 @@ def test_geometric_weights_are_those_of_the_paper() -> None:
 def test_weights_sum_to_one_also_without_exits_in_one_half() -> None:
     assert sum(geometric_weights((20, 24), 30).values()) == pytest.approx(1)
     assert uniform_weights((6, 12, 18), 30) == {6: 0.25, 12: 0.25, 18: 0.25, 30: 0.25}
+
+
+def test_full_depth_may_have_a_share_of_its_own() -> None:
+    recipe = Recipe("", 30, (6, 12, 18), "full", 1e-3, 1000, full_depth_share=0.4)
+    assert recipe.loss_weights() == pytest.approx({6: 0.2, 12: 0.2, 18: 0.2, 30: 0.4})
 
 
 def taught(generator: torch.Generator):

@@ -208,6 +208,7 @@ def test_a_broken_checkpoint_is_one_line(job: Callable[..., Job]) -> None:
         ({"exits": (1, 4)}, r"exits \[1, 4\] must rise strictly and lie between 1 and 3"),
         ({"exits": (2, 1)}, r"exits \[2, 1\] must rise strictly"),
         ({"layers": 30}, "the recipe is for 30 layers, this model has 4"),
+        ({"full_depth_share": 1.0}, "full_depth_share 1.0 must be below 1: exits need a share, too"),
         ({"frozen_layers": 4}, "frozen_layers 4 must lie between 0 and 3"),
         ({"four_bits": True}, "four_bits is for layers that learn; with mode frozen they stay as they are"),
         ({"context": 1024}, "context 1024 must lie between 2 and the model's 128"),
