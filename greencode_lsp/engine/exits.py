@@ -19,10 +19,14 @@ from torch import Tensor
 
 from greencode_lsp.engine.architecture import Architecture, Linear, Norm
 from greencode_lsp.engine.errors import EngineError
+from greencode_lsp.engine.grid import GROUP, as_codes, fitted_codes, from_codes
 
 EXITS_FILE = "exits.safetensors"
 
-FORMAT = "1"
+FORMAT = "2"
+
+READABLE = ("1", FORMAT)
+"""The first has no matrices in 4 bits."""
 
 SHORTLIST = "shortlist"
 
@@ -81,6 +85,31 @@ def exits_tensors(heads: Mapping[int, ExitHead], device: torch.device | str = "c
     return named
 
 
+def with_codes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of heads with their matrices in 4 bits, as CPUs run them, or half floats where sizes forbid.
+
+    A matrix `NAME.weight` becomes `NAME.codes`, `NAME.scales` and `NAME.minima` (see `engine.grid`).
+    """
+    named: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if tensor.dim() < 2:
+            named[name] = tensor
+        elif tensor.shape[1] % GROUP:
+            named[name] = tensor.half()
+        else:
+            kept = as_codes(tensor, fitted_codes)
+            named |= {f"{name.removesuffix('.weight')}.{kind}": part for kind, part in kept.items()}
+    return named
+
+
+def with_matrices(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Undo `with_codes`; raise `KeyError` or `RuntimeError` where something is missing or of another size."""
+    named = dict(tensors)
+    for name in [name.removesuffix(".codes") for name in tensors if name.endswith(".codes")]:
+        named[f"{name}.weight"] = from_codes(*(named.pop(f"{name}.{kind}") for kind in ("codes", "scales", "minima")))
+    return named
+
+
 def save_exits(path: Path, heads: Mapping[int, ExitHead], shape: Architecture, identity: str = "") -> None:
     """Write heads by depth; those that have a shortlist share it."""
     save_file(exits_tensors(heads), path, metadata=exits_metadata(heads, shape, identity))
@@ -103,7 +132,7 @@ def load_exits(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             shortlist = checked_shortlist(path, tensors.pop(SHORTLIST, None), shape)
             depths = checked_depths(path, file.metadata() or {}, shape, identity, shortlist is not None)
-            tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+            tensors = {name: tensor.to(dtype) for name, tensor in with_matrices(tensors).items()}
     except FileNotFoundError as error:
         raise EngineError(f"{path} does not exist; train it with: greencode train exits") from error
     except EngineError:
@@ -127,7 +156,7 @@ def checked_depths(
     path: Path, facts: Mapping[str, str], shape: Architecture, identity: str, shortlisted: bool
 ) -> list[int]:
     """Return the depths a file's metadata names; raise `EngineError` unless they are this model's."""
-    if facts.get("format") != FORMAT:
+    if facts.get("format") not in READABLE:
         raise EngineError(f"{path} has format {facts.get('format')!r}, this greencode reads {FORMAT!r}; train it again")
     depths = json.loads(facts.get("exits", "[]"))
     for name, here in (("layers", shape.layers), ("hidden_size", shape.hidden_size)):

@@ -1,5 +1,7 @@
 """The grid of weights in 4 bits (Q4_1): 16 evenly spaced values from the least to the largest of 32 neighbours."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -16,6 +18,19 @@ def nearest_codes(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return ((groups - minimum) / scale.clamp(min=1e-12)).round_().clamp_(0, 15), scale, minimum
 
 
+def fitted_codes(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what `nearest_codes` does, with scale and minimum fitted to the codes by least squares.
+
+    That halves what evenly spaced ends lose of weights that never were on a grid.
+    """
+    codes, _, _ = nearest_codes(groups)
+    mean_code, mean = codes.mean(dim=2, keepdim=True), groups.mean(dim=2, keepdim=True)
+    apart = codes - mean_code
+    slope = (apart * (groups - mean)).sum(dim=2, keepdim=True) / apart.square().sum(dim=2, keepdim=True).clamp(1e-12)
+    scale = slope.half().float()
+    return codes, scale, (mean - scale * mean_code).half().float()
+
+
 @torch.no_grad()
 def on_grid(weight: Tensor) -> Tensor:
     """Return a matrix [outputs, inputs] with every weight on the nearest place of its group's grid.
@@ -27,13 +42,15 @@ def on_grid(weight: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def as_codes(weight: Tensor) -> dict[str, Tensor]:
+def as_codes(weight: Tensor, chosen: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]) -> dict[str, Tensor]:
     """Return a matrix [outputs, inputs] as it is kept in 4 bits, which `from_codes` reads.
+
+    `chosen` is `nearest_codes` for a matrix on its grid, of which nothing is lost, else `fitted_codes`.
 
     Shapes: codes, bytes [outputs, inputs / 2], the first of two inputs in the low half; scales and minima, half floats
     [outputs, inputs / 32].
     """
-    codes, scale, minimum = nearest_codes(weight.float().reshape(len(weight), -1, GROUP))
+    codes, scale, minimum = chosen(weight.float().reshape(len(weight), -1, GROUP))
     pairs = codes.to(torch.uint8).view(len(weight), -1, 2)
     return {
         "codes": pairs[:, :, 0] | pairs[:, :, 1] << 4,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from greencode_lsp.engine import EngineError, load_backbone
 from greencode_lsp.engine.adapters import MATRICES, Adapters, adapters_metadata, load_adapters, low_rank, merge_adapters
-from greencode_lsp.engine.grid import GROUP, as_codes, on_grid
+from greencode_lsp.engine.grid import GROUP, as_codes, nearest_codes, on_grid
 from greencode_lsp.engine.identity import weights_identity
 from tests.engine.conftest import Twins
 
@@ -58,7 +58,7 @@ def test_matrices_kept_in_four_bits_replace_the_old_ones(twins: Twins) -> None:
     if old.shape[1] % GROUP:
         pytest.skip(f"{old.shape[1]} inputs are no whole groups")
     new = torch.randn(old.shape)
-    adapters = {f"layer.0.mlp_out.{name}": tensor for name, tensor in as_codes(new).items()}
+    adapters = {f"layer.0.mlp_out.{name}": tensor for name, tensor in as_codes(new, nearest_codes).items()}
     merged = merge_adapters(twins.backbone.weights, Adapters(adapters, four_bits=False))
     assert torch.equal(merged.layers[0].mlp_out.weight, on_grid(new))
     assert torch.equal(merged.layers[1].mlp_out.weight, twins.backbone.weights.layers[1].mlp_out.weight)
@@ -67,7 +67,7 @@ def test_matrices_kept_in_four_bits_replace_the_old_ones(twins: Twins) -> None:
     del adapters["layer.0.mlp_out.scales"]
     with pytest.raises(EngineError, match="do not fit the model"):
         merge_adapters(twins.backbone.weights, Adapters(adapters))
-    twice = {f"layer.0.mlp_out.{name}": tensor for name, tensor in as_codes(new.repeat(2, 1)).items()}
+    twice = {f"layer.0.mlp_out.{name}": tensor for name, tensor in as_codes(new.repeat(2, 1), nearest_codes).items()}
     with pytest.raises(EngineError, match="do not fit the model: a matrix of shape"):
         merge_adapters(twins.backbone.weights, Adapters(twice))
 

@@ -14,7 +14,16 @@ from torch.nn import functional
 from greencode_lsp.completion.loading import load_heads
 from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Session, generate, load_backbone
 from greencode_lsp.engine.architecture import Architecture, Linear, Norm
-from greencode_lsp.engine.exits import ExitHead, Translator, exits_metadata, exits_tensors, load_exits, save_exits
+from greencode_lsp.engine.exits import (
+    ExitHead,
+    Translator,
+    exits_metadata,
+    exits_tensors,
+    load_exits,
+    save_exits,
+    with_codes,
+    with_matrices,
+)
 from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.models import Bundle, FolderSource
 from greencode_lsp.policy import FixedExit, RandomExit
@@ -116,6 +125,21 @@ def test_heads_survive_their_file(twins: Twins, tmp_path: Path) -> None:
     expected, found = exits_tensors(heads), exits_tensors(loaded)
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_matrices_are_kept_in_four_bits_where_they_have_whole_groups() -> None:
+    tensors = {"exit.1.mlp_in.weight": torch.randn(8, 64), "exit.1.mlp_out.weight": torch.randn(64, 8)}
+    tensors["exit.1.norm.weight"] = torch.randn(64)
+    kept = with_codes(tensors)
+    parts = {f"exit.1.mlp_in.{kind}" for kind in ("codes", "scales", "minima")}
+    assert kept.keys() == parts | {"exit.1.mlp_out.weight", "exit.1.norm.weight"}
+    found = with_matrices(kept)
+    assert found.keys() == tensors.keys()
+    assert torch.equal(found["exit.1.norm.weight"], tensors["exit.1.norm.weight"])
+    torch.testing.assert_close(
+        found["exit.1.mlp_out.weight"].float(), tensors["exit.1.mlp_out.weight"], atol=2e-3, rtol=0
+    )
+    torch.testing.assert_close(found["exit.1.mlp_in.weight"], tensors["exit.1.mlp_in.weight"], atol=0.25, rtol=0)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from greencode_lsp.engine.grid import as_codes, from_codes, on_grid
+from greencode_lsp.engine.grid import as_codes, fitted_codes, from_codes, nearest_codes, on_grid
 from greencode_lsp.engine.packed.packing import PackedWeight, pack, pack_coarsely, pack_eight_bits
 
 
@@ -36,9 +36,16 @@ def test_weights_put_on_their_grid_are_near_and_packed_without_loss(size: float)
 
 def test_what_is_kept_as_codes_is_what_lies_on_the_grid() -> None:
     weight = torch.randn(32, 96)
-    kept = as_codes(weight)
+    kept = as_codes(weight, nearest_codes)
     assert sum(tensor.nbytes for tensor in kept.values()) == 32 * 96 * 5 // 8
     assert torch.equal(from_codes(**kept), on_grid(weight))
+
+
+def test_coarse_weights_kept_as_codes_are_packed_as_they_would_have_been() -> None:
+    weight = torch.randn(32, 96)
+    expected, found = pack_coarsely(weight), pack_coarsely(from_codes(**as_codes(weight, fitted_codes)))
+    assert torch.equal(found.codes, expected.codes)
+    assert torch.equal(found.scales, expected.scales)
 
 
 def test_a_matrix_whose_inputs_are_no_whole_groups_has_no_grid() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from greencode_lsp.engine.grid import GROUP, nearest_codes
+from greencode_lsp.engine.grid import GROUP, fitted_codes, nearest_codes
 
 BLOCK = 16
 
@@ -69,17 +69,8 @@ def pack(weight: Tensor) -> PackedWeight:
 
 
 def pack_coarsely(weight: Tensor) -> PackedWeight:
-    """Pack in 4 bits whatever is lost: for a first look at a head, and for exits' translators.
-
-    Scale and minimum are fitted to the codes by least squares, which halves what evenly spaced ends would lose.
-    """
-    groups = grouped(weight)
-    codes, _, _ = nearest_codes(groups)
-    mean_code, mean = codes.mean(dim=2, keepdim=True), groups.mean(dim=2, keepdim=True)
-    apart = codes - mean_code
-    slope = (apart * (groups - mean)).sum(dim=2, keepdim=True) / apart.square().sum(dim=2, keepdim=True).clamp(1e-12)
-    scale = slope.half().float()
-    return four_bits(codes, scale, (mean - scale * mean_code).half().float())
+    """Pack in 4 bits whatever is lost: for a first look at a head, and for exits' translators."""
+    return four_bits(*fitted_codes(grouped(weight)))
 
 
 def four_bits(codes: Tensor, scale: Tensor, minimum: Tensor) -> PackedWeight:

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from greencode_lsp.engine.adapters import MATRICES, low_rank
 from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Linear, Norm, RotaryTable
 from greencode_lsp.engine.backbone import Backbone, apply, normalise, rotate, run_mlp
-from greencode_lsp.engine.grid import GROUP, as_codes, on_grid
+from greencode_lsp.engine.grid import GROUP, as_codes, nearest_codes, on_grid
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.recipe import Recipe
 
@@ -126,7 +126,7 @@ class TunableBackbone(nn.Module):
 
     def _kept(self, index: int, part: str, change: Tensor) -> dict[str, Tensor]:
         if self.four_bits:
-            return as_codes(getattr(self.base.layers[index], part).weight + change)
+            return as_codes(getattr(self.base.layers[index], part).weight + change, nearest_codes)
         down, up = low_rank(change, self.rank)
         return {"down": down.half(), "up": up.half()}
 

@@ -9,7 +9,7 @@ from safetensors.torch import save
 
 from greencode_lsp.engine import load_backbone
 from greencode_lsp.engine.architecture import Architecture
-from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, exits_metadata, exits_tensors
+from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, exits_metadata, exits_tensors, with_codes
 from greencode_lsp.files import replace_file
 from greencode_lsp.training.exits.job import Job
 from greencode_lsp.training.exits.recipe import jsonable
@@ -48,8 +48,6 @@ def write_results(
 
 
 def write_heads(path: Path, heads: Mapping[int, ExitHead], shape: Architecture, identity: str) -> None:
-    """Write heads as they are shipped: matrices in half floats."""
-    tensors = {
-        name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in exits_tensors(heads, "cpu").items()
-    }
+    """Write heads as they are shipped."""
+    tensors = with_codes(exits_tensors(heads, "cpu"))
     replace_file(path, save(tensors, exits_metadata(heads, shape, identity)))
