@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -13,9 +13,13 @@ from rich.table import Table
 from greencode_lsp.cli.console import print_json, progress_bar, results
 from greencode_lsp.cli.policy_costs import CostModel, Device, HeadLayers, costs_for
 from greencode_lsp.cli.train_policy import Json, MaxRows, print_rows
+from greencode_lsp.engine.kv_map import KV_MAP_FILE, upper_loss_of
 from greencode_lsp.files import replace_file
-from greencode_lsp.policy.bundle import POLICY_FILE
+from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
 from greencode_lsp.policy.calibration import CALIBRATION_FILE, Calibration
+
+if TYPE_CHECKING:
+    from greencode_lsp.training.calibration.calibrate import Filling
 
 CURVE_FILE = "calibration-curve.json"
 
@@ -39,7 +43,7 @@ def calibrate(
     with progress_bar() as report:
         recorded = load_traces(traces, max_rows)
         costs = costs_for(recorded, model, head_layers, device, report)
-        found = prove(recorded, path, costs, report, confidence)
+        found = prove(recorded, path, costs, report, confidence, filling_of(out / KV_MAP_FILE))
     out.mkdir(parents=True, exist_ok=True)
     found.calibration.write(out / CALIBRATION_FILE)
     curve = {"cost": costs.unit, "tokens": len(recorded), "rows": [row.as_dict() for row in found.curve]}
@@ -50,6 +54,13 @@ def calibrate(
     print_rows(found.curve)
     print_bounds(found.calibration, recorded.layers)
     results.print(f"cost in {costs.unit}; written to {out / CALIBRATION_FILE} and {out / CURVE_FILE}", markup=False)
+
+
+def filling_of(path: Path) -> Filling | None:
+    """Return what a bundle's map of keys and values may cost, None where it has none; raise `EngineError`."""
+    from greencode_lsp.training.calibration.calibrate import Filling
+
+    return Filling(file_sha256(path), upper_loss_of(path)) if path.is_file() else None
 
 
 def print_bounds(calibration: Calibration, layers: int) -> None:
@@ -85,3 +96,5 @@ def print_bounds(calibration: Calibration, layers: int) -> None:
         f"Loss of next-token accuracy against full depth, from {calibration.rows:,} tokens of {calibration.clusters} "
         f"{calibration.unit}s, each bound with {calibration.confidence:.0%} confidence."
     )
+    if calibration.filling_loss:
+        results.print(f"Of each bound {calibration.filling_loss:.2%} are left to the map of keys and values.")

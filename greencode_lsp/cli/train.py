@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from greencode_lsp.cli import train_exits, train_policy
+from greencode_lsp.cli import train_exits, train_kv_map, train_policy
 from greencode_lsp.cli.console import print_json, progress_bar, results, warn
 from greencode_lsp.errors import UserError
 
@@ -16,6 +16,7 @@ app.command()(train_exits.shortlist)
 app.command()(train_exits.curves)
 app.command()(train_exits.traces)
 app.command()(train_exits.formats)
+app.command("kv-map")(train_kv_map.kv_map)
 app.command()(train_policy.policy)
 app.command("policy-table")(train_policy.policy_table)
 

@@ -203,6 +203,7 @@ class Completer:
             policy=profile.make_policy(),
             verify=profile.verify,
             lookup=profile.lookup,
+            fill=profile.fill,
             least_certain=request.least_certain,
             stop=lambda ids: self._ends(prompt, rules, ids),
             allowed=lambda ids: self._allowed(prompt, ids, avoid),

@@ -16,10 +16,12 @@ from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, S
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.engine.identity import exits_identity, weights_identity
+from greencode_lsp.engine.kv_map import KV_MAP_FILE, KvMap, load_kv_map
 from greencode_lsp.engine.threads import use_threads
 from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
 from greencode_lsp.paths import cache_folder
-from greencode_lsp.policy import BundlePolicy, load_bundle_policy
+from greencode_lsp.policy import BundlePolicy, Calibration, load_bundle_policy
+from greencode_lsp.policy.bundle import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,9 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     report("loading", 0, 1)
     adapters = bundle.folder / ADAPTERS_FILE
     runner = load_runner(folder, device, cache_folder() / "packed", adapters if adapters.is_file() else None)
-    model = EarlyExitModel(runner, bundle.exits, load_heads(bundle, folder, runner))
     policy = load_policy(bundle, runner)
+    kv_map = load_map(bundle, folder, runner, policy.calibration)
+    model = EarlyExitModel(runner, bundle.exits, load_heads(bundle, folder, runner), kv_map)
     warm_up(model)
     tokenizer = CodeTokenizer.load(folder)
     infill = find_template(tokenizer, bundle.infill)
@@ -68,6 +71,17 @@ def load_policy(bundle: Bundle, runner: Runner) -> BundlePolicy:
     if policy.problem:
         log.warning("%s", policy.problem)
     return policy if policy.network is None else replace(policy, network=runner.scorer(policy.network))
+
+
+def load_map(bundle: Bundle, folder: Path, runner: Runner, calibration: Calibration | None) -> KvMap | None:
+    """Return the bundle's map of keys and values where its calibration has left room for it; log where it has not."""
+    path = bundle.folder / KV_MAP_FILE
+    if not path.is_file():
+        return None
+    if calibration is None or calibration.kv_map_sha256 != file_sha256(path):
+        log.warning("%s is not used: the bundle was calibrated without it; run greencode calibrate again", path)
+        return None
+    return load_kv_map(path, runner.shape, weights_identity(folder))
 
 
 def warm_up(model: EarlyExitModel) -> None:

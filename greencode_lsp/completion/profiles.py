@@ -17,6 +17,8 @@ class ProfileError(UserError):
 class Profile:
     """How to decode: by which policy, whether exits only draft, and whether the text itself drafts, too.
 
+    With `fill`, rows far above the cursor may be filled by the model's map of keys and values, where it has one.
+
     `make_policy` makes one policy per completion.
     """
 
@@ -24,6 +26,7 @@ class Profile:
     make_policy: Callable[[], Policy]
     verify: bool = False
     lookup: bool = False
+    fill: bool = False
 
 
 def resolve_profile(name: str, bundle: BundlePolicy, max_loss: float | None = None) -> Profile:
@@ -79,4 +82,4 @@ def learned(name: str, bundle: BundlePolicy, threshold: float) -> Profile:
 
     network = bundle.network
     assert network is not None
-    return Profile(name, lambda: LearnedPolicy(network, threshold), lookup=True)
+    return Profile(name, lambda: LearnedPolicy(network, threshold), lookup=True, fill=True)

@@ -3,7 +3,7 @@
 All functions work on one sequence at a time: rows are neighbouring tokens of it, not a batch of texts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from greencode_lsp.engine.errors import NumericalError
 from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.families import family_of
 from greencode_lsp.engine.identity import weights_identity
+from greencode_lsp.engine.kv_map import KvFiller, KvMap, check_halves
 from greencode_lsp.engine.shortlist import PartOfHead
 
 if TYPE_CHECKING:
@@ -77,6 +78,14 @@ class Backbone:
     def description(self) -> str:
         """What people may want to know: how the weights are held."""
         return f"plain PyTorch, {str(self.dtype).removeprefix('torch.')}"
+
+    def filler(self, found: KvMap) -> KvFiller | None:
+        """Return what computes a map of keys and values here."""
+        return PlainFiller(self, found)
+
+    def cast(self, tensor: Tensor) -> Tensor:
+        """Return a tensor where the weights are, in their number format."""
+        return tensor.to(self.device, self.dtype)
 
     def layer_bytes(self, index: int) -> int:
         """Return how many bytes of weights layer `index` (0-based) reads, however many rows it runs on."""
@@ -184,6 +193,34 @@ class Backbone:
     def _causal_mask(self, start: int, count: int) -> Tensor:
         mask = torch.full((count, start + count), -torch.inf, dtype=self.dtype, device=self.device)
         return mask.triu(diagonal=start + 1).repeat(self._group, 1)
+
+
+class PlainFiller:
+    """Computes a map of keys and values, and writes them."""
+
+    def __init__(self, backbone: Backbone, found: KvMap) -> None:
+        self._backbone = backbone
+        weight, bias, norm = found.linear.weight, found.linear.bias, found.norm(backbone.shape)
+        self._linear = Linear(backbone.cast(weight), None if bias is None else backbone.cast(bias))
+        self._norm = Norm(backbone.cast(norm.weight), None if norm.bias is None else backbone.cast(norm.bias))
+        self.map_bytes, self._depth = self._linear.weight.nbytes, found.depth
+
+    def fill(self, hidden: Tensor, start: int, caches: Sequence[tuple[range, Cache]]) -> None:
+        """Write what rows, hidden [rows, hidden] after the map's depth, would leave in these neighbouring layers."""
+        backbone, shape, rows = self._backbone, self._backbone.shape, len(hidden)
+        mapped = apply(self._linear, normalise(shape, hidden, self._norm))
+        check_halves(mapped, self._depth)
+        both = mapped.view(rows, -1, 2, shape.kv_heads, shape.head_size)
+        keys, values = both[:, :, 0], both[:, :, 1]
+        rotary = backbone.rows(start, rows).rotary
+        done = 0
+        for layers, cache in caches:
+            cache.reserve(start + rows, start)
+            for layer in range(len(layers)):
+                key = keys[:, done] if rotary is None else rotate(keys[:, done], *rotary)
+                cache.keys[layer, :, start : start + rows] = key.transpose(0, 1)
+                cache.values[layer, :, start : start + rows] = values[:, done].transpose(0, 1)
+                done += 1
 
 
 class PlainReader:

@@ -28,6 +28,7 @@ class Request:
     `allowed` sees the same and names the only ids that may come next, or None where any may.
     `cancelled` is asked between segments and between chunks of a long prompt.
     With `verify`, exits only draft: the text is what full depth would have said.
+    With `fill`, rows far above the last one leave keys and values that are only near, where the model has a map.
     With `lookup`, what stood behind the same tokens before drafts too. Such a draft is kept where the policy's exit, or
     with `verify` full depth, says the same.
     """
@@ -41,6 +42,7 @@ class Request:
     stop: Callable[[Sequence[int]], bool] = lambda ids: False
     allowed: Callable[[Sequence[int]], Tensor | None] = lambda ids: None
     cancelled: Callable[[], bool] = lambda: False
+    fill: bool = False
 
 
 @torch.inference_mode()
@@ -78,6 +80,8 @@ class _Decoding:
         session, prompt = self.session, self.request.prompt
         # The last token always runs again: a session keeps K/V, not the final hidden state behind it.
         reused = min(common_prefix(session.tokens, prompt), len(prompt) - 1)
+        if session.filled and not self.request.fill:
+            reused = 0  # nothing that is only near may be read here
         session.rewind(reused)
         session.feed(prompt[reused:])
         step = self._verified_step if self.request.verify else self._step
@@ -218,14 +222,19 @@ class _Decoding:
         return reading, hidden, verdict
 
     def _run(self, segment: int) -> Tensor:
-        layers = len(self.model.segments[segment])
+        if self.request.fill and segment == self.model.filled_segment:
+            self.session.fill(self._before)
+        return self.session.run(segment, self._before(len(self.model.segments[segment])))
+
+    def _before(self, layers: float) -> Callable[[int], None]:
+        """Return what notes that rows are about to run through so many layers, and stops where nobody waits."""
 
         def before_chunk(rows: int) -> None:
             if self.request.cancelled():
                 raise Cancelled(self.work)
             self.work.layer_runs[layers, rows] += 1
 
-        return self.session.run(segment, before_chunk)
+        return before_chunk
 
     def _reading(self, segment: int, hidden: Tensor) -> Reading:
         self.read = None

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
+from greencode_lsp.engine.kv_map import KvMap
 from greencode_lsp.engine.runner import Runner
 from greencode_lsp.engine.shortlist import listed_by, words_of
 
@@ -22,11 +23,16 @@ class EarlyExitModel:
     `heads` are those of exits that were trained; an exit without one is read as full depth is.
     An exit whose head has a shortlist may stand at full depth: behind it, the last segment has no layers, and what is
     read there is the whole head.
+    `kv_map` says what rows far above the cursor leave behind an exit, where a request allows that.
     `row_price` decides how much is drafted; whoever measures what rows cost on this machine sets it.
     """
 
     def __init__(
-        self, backbone: Runner, exits: tuple[int, ...] = (), heads: Mapping[int, ExitHead] | None = None
+        self,
+        backbone: Runner,
+        exits: tuple[int, ...] = (),
+        heads: Mapping[int, ExitHead] | None = None,
+        kv_map: KvMap | None = None,
     ) -> None:
         self.backbone, self.heads = backbone, dict(heads or {})
         layers = backbone.shape.layers
@@ -44,6 +50,12 @@ class EarlyExitModel:
         self._head_layers = backbone.head_bytes() / layer_bytes
         self._listed = listed_by(self.heads)
         self.row_price = ROW_PRICE
+        if kv_map is not None and kv_map.depth not in exits:
+            raise EngineError(f"keys and values are mapped behind layer {kv_map.depth}, where no exit stands: {exits}")
+        self.filler = None if kv_map is None else backbone.filler(kv_map)
+        self.filled_segment = -1 if kv_map is None or self.filler is None else exits.index(kv_map.depth) + 1
+        """The first segment that is filled instead of run, for rows far above the cursor; -1 for none."""
+        self.map_layers = 0.0 if self.filler is None else self.filler.map_bytes / layer_bytes
 
     @property
     def layers(self) -> int:

@@ -11,6 +11,7 @@ from greencode_lsp.engine.architecture import Architecture
 from greencode_lsp.engine.backbone import load_backbone
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.exits import ExitHead
+from greencode_lsp.engine.kv_map import KvFiller, KvMap
 from greencode_lsp.engine.packed import KernelUnavailableError, load_packed
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ class Runner(Protocol):
 
     def reader(self, head: ExitHead | None = None) -> Reader:
         """Return what reads hidden states, through an exit's own head or as full depth does."""
+
+    def filler(self, found: KvMap) -> KvFiller | None:
+        """Return what computes a map of keys and values and writes them; None where this runner cannot."""
 
     def layer_bytes(self, index: int) -> int:
         """Return how many bytes of weights layer `index` (0-based) reads."""

@@ -3,6 +3,8 @@
 Row `i` of a segment is token `i`. A segment has run its first `length` rows; the rows behind those, as far as the
 segment before it has run, wait in its queue. So `length` never grows from one segment to the next, K/V are exact
 for every row a segment has run, and nothing deeper than an exit is computed before somebody asks for it.
+
+Rows far above the last may be filled instead of run, where a request allows it (`engine.kv_map`): their K/V are near.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,9 +12,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from greencode_lsp.engine.cache import Cache
+from greencode_lsp.engine.cache import BLOCK_ROWS, Cache
 from greencode_lsp.engine.drafting import Drafting
 from greencode_lsp.engine.errors import EngineError, NumericalError
+from greencode_lsp.engine.kv_map import FIRST_ROWS, far_rows
 from greencode_lsp.engine.lookup import LookupRecord
 from greencode_lsp.engine.model import EarlyExitModel
 
@@ -39,6 +42,7 @@ class Session:
     def __init__(self, model: EarlyExitModel) -> None:
         self.model = model
         self.tokens: list[int] = []
+        self.filled = 0
         self.forget_drafts()
         nothing = model.backbone.embed([], 0)
         self.segments = [SegmentState(model.backbone.new_cache(len(layers)), nothing) for layers in model.segments]
@@ -59,6 +63,7 @@ class Session:
             ran = segment.length
             segment.rewind(length, supplied)
             supplied = ran
+        self.filled = self.filled if length > FIRST_ROWS else 0
         del self.tokens[length:]
 
     @torch.inference_mode()
@@ -73,8 +78,12 @@ class Session:
         self.tokens.extend(tokens)
 
     @torch.inference_mode()
-    def run(self, index: int, before_chunk: Callable[[int], None] = lambda rows: None) -> Tensor:
+    def run(
+        self, index: int, before_chunk: Callable[[int], None] = lambda rows: None, most: int | None = None
+    ) -> Tensor:
         """Run every row that waits for segment `index`; return their outputs [rows, hidden], queued for the next.
+
+        Or the first of them, at `most` so many.
 
         A segment without layers, behind an exit at full depth, passes its rows on.
         `before_chunk` is called with the number of rows about to run and may raise to stop; what has run stays valid.
@@ -87,21 +96,53 @@ class Session:
             return hidden
         done: list[Tensor] = []
         try:
-            while waiting := segment.queue.shape[0]:
-                rows = min(waiting, CHUNK_ROWS)
-                hidden = segment.queue if rows == waiting else segment.queue[:rows]
+            left = segment.queue.shape[0] if most is None else min(most, segment.queue.shape[0])
+            while left:
+                rows = min(left, CHUNK_ROWS)
+                hidden = segment.queue if rows == segment.queue.shape[0] else segment.queue[:rows]
                 before_chunk(rows)
                 hidden = backbone.run_layers(self.model.segments[index], hidden, segment.length, segment.cache)
                 if not backbone.all_finite(hidden):
                     raise NumericalError(f"a hidden state after layer {self.model.depth(index)} is NaN or infinite")
                 segment.length += rows
                 segment.queue = segment.queue[rows:]
+                left -= rows
                 done.append(hidden)
         finally:  # whoever stops it, what has run goes on to the next queue, in one piece
             outputs = done[0] if len(done) == 1 else torch.cat([segment.queue[:0], *done])
             if index < self.model.last:
                 self._queue(index + 1, outputs)
         return outputs
+
+    @torch.inference_mode()
+    def fill(self, before: Callable[[float], Callable[[int], None]] = lambda layers: lambda rows: None) -> int:
+        """Fill the rows far above the last one that wait behind the model's map of keys and values; count them.
+
+        Where there are enough of them, and nothing behind the map has run further than they. The rows before the first
+        whole block of 16 are run. `before(layers)` gives what is called with rows that are about to run through so many
+        layers, as `before_chunk` is for `run`.
+        """
+        model = self.model
+        deeper = range(model.filled_segment, len(model.segments))
+        segment = self.segments[model.filled_segment]
+        start, waiting = segment.length, segment.queue.shape[0]
+        if model.filler is None or any(self.segments[index].length < start for index in deeper):
+            return 0
+        first = -start % BLOCK_ROWS if start else FIRST_ROWS
+        far = far_rows(waiting - first)
+        if not far:
+            return 0
+        for index in deeper if first else ():
+            self.run(index, before(len(model.segments[index])), first)
+        start += first
+        before(model.map_layers)(far)
+        caches = [(model.segments[index], self.segments[index].cache) for index in deeper if model.segments[index]]
+        model.filler.fill(segment.queue[:far], start, caches)
+        segment.queue = segment.queue[far:]
+        self.filled = start + far
+        for index in deeper:
+            self.segments[index].length = self.filled
+        return far
 
     def _queue(self, index: int, hidden: Tensor) -> None:
         segment = self.segments[index]

@@ -41,7 +41,8 @@ class Calibration:
     `confidence` is that of each bound on its own; `clusters` is how many independent projects (or files, as `unit`
     says) it rests on. `drafting_threshold` is the one at which exits draft fastest where full depth verifies them; None
     where drafting does not pay. `policy_sha256` and `exits_sha256` name the policy and the trained exits that all of it
-    is about, the latter empty where nobody kept it.
+    is about, the latter empty where nobody kept it. `filling_loss` is the part of every bound that is left to a map of
+    keys and values, `kv_map_sha256`; without one, nothing.
     """
 
     confidence: float
@@ -53,6 +54,8 @@ class Calibration:
     bounds: tuple[Bound, ...]
     drafting_threshold: float | None = None
     exits_sha256: str = ""
+    kv_map_sha256: str = ""
+    filling_loss: float = 0.0
     profiles: Mapping[str, float] = field(default_factory=lambda: dict(PROFILES))
 
     def bound(self, loss: float) -> Bound | None:
@@ -92,6 +95,8 @@ def read_calibration(path: Path) -> Calibration:
             bounds=bounds,
             drafting_threshold=None if drafting is None else _number(drafting),
             exits_sha256=str(data.get("exits_sha256", "")),
+            kv_map_sha256=str(data.get("kv_map_sha256", "")),
+            filling_loss=_number(data.get("filling_loss", 0.0)),
             profiles={str(name): _number(loss) for name, loss in data["profiles"].items()},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

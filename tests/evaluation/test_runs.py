@@ -3,10 +3,13 @@
 import json
 
 import pytest
+import torch
 
 from greencode_lsp.completion.suggestion import LoadOptions
 from greencode_lsp.energy import CostTable
-from greencode_lsp.engine import EngineError, Request, Session, generate
+from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Session, generate, kv_map
+from greencode_lsp.engine.architecture import Linear
+from greencode_lsp.engine.kv_map import KvMap
 from greencode_lsp.evaluation.benchmark.gauge import Gauge
 from greencode_lsp.evaluation.errors import EvaluationError
 from greencode_lsp.evaluation.runs.charging import reading_works
@@ -99,6 +102,26 @@ def test_a_shared_prompt_changes_no_text_and_is_charged_as_a_cold_one(opened, lo
         assert cost.joules_uncached == pytest.approx(reached * (3 * rows + 3) + reading)
         assert cost.joules_uncached_full == 30 * (3 * rows + 3)
         assert cost.joules_decode == pytest.approx(3 * reached + reading)
+
+
+def test_a_filled_prompt_is_charged_for_what_ran_of_it(opened, load, monkeypatch):
+    monkeypatch.setattr(kv_map, "NEAR_ROWS", 16)
+    monkeypatch.setattr(kv_map, "FEWEST_ROWS", 16)
+    example, shape = load("py150").examples[0], opened.model.backbone.shape
+    outputs = 6 * 2 * shape.kv_heads * shape.head_size
+    nothing = KvMap(24, Linear(torch.zeros(outputs, shape.hidden_size), torch.zeros(outputs)))
+    model = EarlyExitModel(opened.model.backbone, (12, 24), kv_map=nothing)
+    unit = CostTable((1,), (1.0,), (0.0,), "estimate")
+    prompts, rows = SharedPrompts(model, unit, Gauge(None), fill=True), len(example.prompt) - 1
+    for policy, deep in ((NeverExit(), True), (FixedExit(12), False)):
+        prefill = prompts.prefill(example.prompt)
+        assert 0 < prefill.filled <= rows - 32
+        prefill.session.rewind(rows)
+        generation = generate(prefill.session, Request(example.prompt, 1, policy, fill=True))
+        span = Gauge(None).between(Gauge(None).read(), Gauge(None).read())
+        cost = prompts.cost(prefill, generation, span, drafts=False)
+        behind = model.map_layers * prefill.filled + 6 * (rows - prefill.filled)
+        assert cost.joules_prefill == pytest.approx(24 * rows + behind if deep else 12 * rows)
 
 
 def test_random_and_confidence_meet_a_mean_depth(opened, load):

@@ -16,6 +16,7 @@ from greencode_lsp.engine.cuda.graphs import Graphs
 from greencode_lsp.engine.cuda.reader import StaticReader
 from greencode_lsp.engine.cuda.segment import StaticSegment
 from greencode_lsp.engine.exits import ExitHead
+from greencode_lsp.engine.kv_map import KvFiller, KvMap
 from greencode_lsp.policy.learned import PolicyNetwork
 
 CAPACITY = 4096
@@ -101,6 +102,10 @@ class CudaRunner:
     def reader(self, head: ExitHead | None = None) -> StaticReader:
         """Return what reads hidden states, through an exit's own head or as full depth does."""
         return StaticReader(self._plain, head, self._buffers, self._graphs)
+
+    def filler(self, found: KvMap) -> KvFiller | None:
+        """Return nothing: a GPU computes a prompt's rows in no time, and K/V are not filled there."""
+        return None
 
     def layer_bytes(self, index: int) -> int:
         """Return how many bytes of weights layer `index` (0-based) reads, however many rows it runs on."""

@@ -5,6 +5,7 @@ drafts, warm sessions, chunked prompts) hold exactly here and not only up to rou
 """
 
 import ctypes
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.grid import GROUP
+from greencode_lsp.engine.kv_map import KvFiller, KvMap
+from greencode_lsp.engine.packed.filler import PackedFiller
 from greencode_lsp.engine.packed.library import KernelUnavailableError, load_library
 from greencode_lsp.engine.packed.packing import BLOCK, pack, pack_coarsely
 from greencode_lsp.engine.packed.part import PackedPart
@@ -135,6 +138,15 @@ class PackedBackbone:
         """Return what reads hidden states, through an exit's own head or as full depth does."""
         part = None if head is None or head.shortlist is None else self._part_of_head(head.shortlist)
         return PackedReader(self.shape, self.weights, self._shape, self._workspace, head, part)
+
+    def filler(self, found: KvMap) -> KvFiller | None:
+        """Return what computes a map of keys and values here: in the kernel, in 8 bits."""
+        linear = PackedLinear(pack(found.linear.weight), found.linear.bias)
+        norm = found.norm(self.shape)
+        weights = replace(self.weights, head=linear, screen=None, final_norm=norm)
+        shape = replace(self.shape, vocabulary_size=len(found.linear.weight))
+        reader = PackedReader(shape, weights, self._shape, self._workspace, None, None)
+        return PackedFiller(self.shape, found.depth, reader.logits, linear.weight.byte_count, self._rotary)
 
     def layer_bytes(self, index: int) -> int:
         """Return how many bytes of weights layer `index` (0-based) reads, however many rows it runs on."""

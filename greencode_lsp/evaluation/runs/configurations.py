@@ -69,6 +69,7 @@ class _Chooser:
     def __init__(self, opened: OpenedBundle, examples: Sequence[Example]) -> None:
         self._opened, self._examples = opened, examples
         self._forced = ForcedTexts(SharedPrompts(opened.model, opened.table, opened.gauge))
+        self._filled = ForcedTexts(SharedPrompts(opened.model, opened.table, opened.gauge, fill=True))
         self._profiles: dict[str, Profile] = {}
         self._exiting: dict[str, Profile] = {}
         self._chosen = Chosen()
@@ -109,8 +110,11 @@ class _Chooser:
             detail = "exits draft, full depth verifies"
         if profile.lookup:
             detail += "; the text before drafts, too"
+        forced = self._filled if profile.fill and self._opened.model.filler is not None else self._forced
+        if forced is self._filled:
+            detail += "; rows far above leave mapped keys and values"
         make_policy = self._ignore_seed(profile)
-        decoder = EngineDecoder(self._forced, self._opened.tokenizer, make_policy, profile.verify, profile.lookup)
+        decoder = EngineDecoder(forced, self._opened.tokenizer, make_policy, profile.verify, profile.lookup)
         self._chosen.configurations.append(Configuration(name, kind, detail, decoder))
 
     def _ignore_seed(self, profile: Profile) -> Callable[[str], Policy]:

@@ -51,6 +51,7 @@ class EngineDecoder:
             policy=self._make_policy(example.id),
             verify=self._verify,
             lookup=self._lookup,
+            fill=self._prompts.fill,
             stop=stop_rule(example, self._tokenizer),
         )
         prefill.session.forget_drafts()  # of the configuration before this one, whose text is nearly the same

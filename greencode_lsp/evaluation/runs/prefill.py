@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from greencode_lsp.energy import CostTable, Work
 from greencode_lsp.engine import EarlyExitModel, Finish, Generation, Session, Token
+from greencode_lsp.engine.kv_map import FIRST_ROWS
 from greencode_lsp.evaluation.benchmark.gauge import Gauge, Reading
 from greencode_lsp.evaluation.runs.charging import full_decode_joules, rows_work, uncached_joules
 from greencode_lsp.evaluation.runs.records import Cost
@@ -19,11 +20,15 @@ from greencode_lsp.evaluation.runs.records import Cost
 
 @dataclass(frozen=True)
 class Prefill:
-    """A session that holds all of a prompt but its last token, and what each segment took to run it."""
+    """A session that holds all of a prompt but its last token, and what each segment took to run it.
+
+    `filled` rows of the segments behind the model's map of keys and values were not run.
+    """
 
     session: Session
     prompt: tuple[int, ...]
     segments: tuple[Reading, ...]
+    filled: int = 0
 
     def reached(self) -> list[int]:
         """Return the segments that have run the prompt's last token: those that a generation needed."""
@@ -32,10 +37,11 @@ class Prefill:
 
 
 class SharedPrompts:
-    """Runs prompts through one model; keeps the last one."""
+    """Runs prompts through one model; keeps the last one. With `fill`, rows far above are filled where they may be."""
 
-    def __init__(self, model: EarlyExitModel, table: CostTable | None, gauge: Gauge) -> None:
+    def __init__(self, model: EarlyExitModel, table: CostTable | None, gauge: Gauge, fill: bool = False) -> None:
         self.model, self.table, self.gauge = model, table, gauge
+        self.fill = fill and model.filler is not None
         self._last: Prefill | None = None
 
     def prefill(self, prompt: tuple[int, ...]) -> Prefill:
@@ -48,13 +54,15 @@ class SharedPrompts:
     def _run(self, prompt: tuple[int, ...]) -> Prefill:
         session = Session(self.model)
         session.feed(prompt[:-1])
-        spans = []
+        spans, filled = [], 0
         for index in range(len(self.model.segments)):
             begun = self.gauge.read()
             if len(prompt) > 1:
+                if self.fill and index == self.model.filled_segment:
+                    filled = session.fill()
                 session.run(index)
             spans.append(self.gauge.between(begun, self.gauge.read()))
-        return Prefill(session, prompt, tuple(spans))
+        return Prefill(session, prompt, tuple(spans), filled)
 
     def cost(self, prefill: Prefill, generation: Generation, span: Reading, *, drafts: bool) -> Cost:
         """Return what a generation took that has just run in the session of a prefill.
@@ -65,7 +73,7 @@ class SharedPrompts:
         before = len(prefill.prompt) - 1
         spans = [prefill.segments[index] for index in reached]
         counted = [span.joules, *(each.joules for each in spans)]
-        joules = self._joules(prefill.prompt, reached, generation, drafts)
+        joules = self._joules(prefill, reached, generation, drafts)
         return Cost(
             seconds_prefill=sum(each.seconds for each in spans) if before else 0.0,
             seconds_decode=span.seconds,
@@ -74,10 +82,18 @@ class SharedPrompts:
             **joules,
         )
 
+    def _work(self, prefill: Prefill, segment: int) -> Work:
+        """Return what running a prompt through a segment was."""
+        model, rows, layers = self.model, len(prefill.prompt) - 1, len(self.model.segments[segment])
+        if not prefill.filled or segment < model.filled_segment:
+            return rows_work(layers, rows)
+        ran = rows_work(layers, FIRST_ROWS) + rows_work(layers, rows - FIRST_ROWS - prefill.filled)
+        return ran + rows_work(model.map_layers, prefill.filled) if segment == model.filled_segment else ran
+
     def _joules(
-        self, prompt: Sequence[int], reached: Sequence[int], generation: Generation, drafts: bool
+        self, prefill: Prefill, reached: Sequence[int], generation: Generation, drafts: bool
     ) -> dict[str, float | None]:
-        table, model = self.table, self.model
+        table, model, prompt = self.table, self.model, prefill.prompt
         if table is None:
             return dict.fromkeys(
                 (
@@ -94,9 +110,8 @@ class SharedPrompts:
         # A step whose token is not in the text:
         unseen = generation.finish in (Finish.END_OF_TEXT, Finish.GAVE_UP, Finish.UNCERTAIN)
         full_decode = full_decode_joules(table, model.layers, len(tokens) + unseen)
-        prefill = sum(table.joules(rows_work(len(model.segments[index]), before)) for index in reached)
         return {
-            "joules_prefill": prefill,
+            "joules_prefill": sum(table.joules(self._work(prefill, index)) for index in reached),
             "joules_decode": table.joules(Work(generation.work.layer_runs, generation.work.head_runs)),
             "joules_full": table.joules(rows_work(model.layers, before)) + full_decode,
             "joules_decode_full": full_decode,

@@ -40,8 +40,26 @@ class Calibrated:
     curve: list[Row]
 
 
-def calibrate(traces: TraceSet, policy_path: Path, costs: Costs, report: Report, confidence: float) -> Calibrated:
-    """Prove thresholds on traces no training has seen; raise `TrainingError` where policy and traces do not fit."""
+@dataclass(frozen=True)
+class Filling:
+    """A map of keys and values that profiles will use: its file's sha256, and what it may cost of every bound."""
+
+    sha256: str
+    upper_loss: float
+
+
+def calibrate(
+    traces: TraceSet,
+    policy_path: Path,
+    costs: Costs,
+    report: Report,
+    confidence: float,
+    filling: Filling | None = None,
+) -> Calibrated:
+    """Prove thresholds on traces no training has seen; raise `TrainingError` where policy and traces do not fit.
+
+    What is proven is each allowed loss less what `filling` may cost.
+    """
     policy = read_policy(policy_path)
     check_traces(policy, policy_path, traces)
     if traces.split != SPLIT:
@@ -49,6 +67,7 @@ def calibrate(traces: TraceSet, policy_path: Path, costs: Costs, report: Report,
             f"these traces are of {traces.split}, and a bound is proven on what no training has seen: record some with "
             f"greencode train traces --split {SPLIT}"
         )
+    taken = 0.0 if filling is None else filling.upper_loss
     report("scoring", 0, 1)
     exit_scores, stop_scores = score(policy, traces)
     units = independent_units(traces)
@@ -65,7 +84,13 @@ def calibrate(traces: TraceSet, policy_path: Path, costs: Costs, report: Report,
         report("testing", done, len(LOSSES))
         bounds.append(
             describe(
-                loss, lowest_proven(grid, losses_at, loss, confidence), traces, costs, choice_at, losses_at, confidence
+                loss,
+                lowest_proven(grid, losses_at, loss - taken, confidence),
+                traces,
+                costs,
+                choice_at,
+                losses_at,
+                confidence,
             )
         )
     report("comparing", 0, 1)
@@ -77,6 +102,8 @@ def calibrate(traces: TraceSet, policy_path: Path, costs: Costs, report: Report,
         clusters=units.count,
         policy_sha256=file_sha256(policy_path),
         exits_sha256=traces.exits_sha256,
+        kv_map_sha256="" if filling is None else filling.sha256,
+        filling_loss=taken,
         bounds=tuple(bounds),
         drafting_threshold=drafting_threshold(traces, exit_scores, grid, costs),
         profiles=dict(PROFILES),

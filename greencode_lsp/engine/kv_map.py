@@ -1,0 +1,133 @@
+"""Keys and values of deep layers from a shallow state: for rows of a long prompt that nobody will read.
+
+A row far above the cursor runs through the layers for one thing only, the keys and values that later rows attend to.
+From its state after `depth` layers those of all deeper layers follow nearly by one linear map, fitted by least squares
+on code (`greencode train kv-map`): six layers for less than one. SwiftKV (arXiv 2410.03960) reads deep
+layers' keys and values from one state, too, by projections that are trained again; here the layers stay as they are.
+
+It is for profiles that may lose a little. Nothing of it is exact: a session that holds such rows is not used where all
+layers must have run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from greencode_lsp.engine.architecture import Architecture, Linear, Norm
+from greencode_lsp.engine.cache import BLOCK_ROWS, Cache
+from greencode_lsp.engine.errors import EngineError, NumericalError
+from greencode_lsp.files import replace_file
+
+KV_MAP_FILE = "kv_map.safetensors"
+
+FORMAT = "1"
+
+FIRST_ROWS = BLOCK_ROWS
+"""So many rows of every text run through all layers: the first is what others attend to for want of anything better."""
+
+NEAR_ROWS = 192
+"""So many rows above the last one do, too: they are attended to most."""
+
+FEWEST_ROWS = 64
+"""Fewer are not worth a job of their own."""
+
+
+@dataclass(frozen=True)
+class KvMap:
+    """A map from normalised states after `depth` layers to the keys and values of all layers behind.
+
+    Its outputs are [layers behind, 2, kv_heads, head_size]: keys, before they are rotated, and values. `upper_loss` is
+    how many of full depth's right tokens may get lost by it, as a share, at most with 95 % confidence; 1 where nobody
+    has measured it.
+    """
+
+    depth: int
+    linear: Linear
+    upper_loss: float = 1.0
+
+    def norm(self, shape: Architecture) -> Norm:
+        """Return the norm that states are brought to one size with: the family's own, without weights."""
+        size = self.linear.weight.shape[1]
+        return Norm(torch.ones(size), torch.zeros(size) if shape.norm == "layer" else None)
+
+
+def check_halves(mapped: Tensor, depth: int) -> None:
+    """Raise `NumericalError` unless all mapped numbers are finite and fit into half floats."""
+    if not bool((mapped.abs() <= torch.finfo(torch.float16).max).all()):
+        raise NumericalError(f"a key or value mapped from layer {depth} is NaN, or too large")
+
+
+class KvFiller(Protocol):
+    """Computes a map's keys and values for one runner, and writes them."""
+
+    map_bytes: int
+    """Bytes of weights that it reads."""
+
+    def fill(self, hidden: Tensor, start: int, caches: Sequence[tuple[range, Cache]]) -> None:
+        """Write what rows, hidden [rows, hidden] after the map's depth, would leave in these neighbouring layers.
+
+        They stand at positions from `start`; start and rows are multiples of 16. The caches hold all layers behind the
+        map's depth, in their order.
+        """
+
+
+def save_kv_map(path: Path, found: KvMap, shape: Architecture, identity: str) -> None:
+    """Write a map as it is shipped, in half floats; `identity` is that of the weights it was fitted to."""
+    weight, bias = found.linear.weight, found.linear.bias
+    assert bias is not None, "what is fitted has one"
+    tensors = {"weight": weight.half().contiguous(), "bias": bias.float().contiguous()}
+    facts = {
+        "format": FORMAT,
+        "depth": str(found.depth),
+        "layers": str(shape.layers),
+        "weights_sha256": identity,
+        "upper_loss": str(found.upper_loss),
+    }
+    replace_file(path, save(tensors, facts))
+
+
+def load_kv_map(path: Path, shape: Architecture, identity: str = "") -> KvMap:
+    """Return the map of a file; raise `EngineError` in one line when it is not this model's."""
+    facts, tensors = read_file(path)
+    depth = int(facts["depth"])
+    if facts["layers"] != str(shape.layers) or not 0 < depth < shape.layers:
+        raise EngineError(f"{path} is for depth {depth} of {facts['layers']} layers, this model has {shape.layers}")
+    if identity and facts.get("weights_sha256", "") not in ("", identity):
+        raise EngineError(f"{path} was fitted to other weights than this model's; fit it again or fetch its model")
+    wanted = [(shape.layers - depth) * 2 * shape.kv_heads * shape.head_size, shape.hidden_size]
+    for name, size in (("weight", wanted), ("bias", wanted[:1])):
+        if name not in tensors or list(tensors[name].shape) != size:
+            raise EngineError(f"{path} has no {name} of shape {size}; fit it again")
+    return KvMap(depth, Linear(tensors["weight"], tensors["bias"]), float(facts["upper_loss"]))
+
+
+def upper_loss_of(path: Path) -> float:
+    """Return what a file's map may cost; raise `EngineError` in one line when it is none."""
+    return float(read_file(path)[0]["upper_loss"])
+
+
+def read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return what a file says of itself, and its tensors in float32."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        if facts.get("format") == FORMAT:
+            int(facts["depth"]), float(facts["upper_loss"]), facts["layers"]
+    except Exception as error:  # safetensors raises its own, undocumented types
+        raise EngineError(f"{path} is not a readable map of keys and values: {error!r}") from error
+    if facts.get("format") != FORMAT:
+        raise EngineError(f"{path} has format {facts.get('format')!r}, this greencode reads {FORMAT!r}; fit it again")
+    return facts, tensors
+
+
+def far_rows(waiting: int) -> int:
+    """Return how many of the first rows that wait may be filled: whole blocks, all but the near ones."""
+    far = (waiting - NEAR_ROWS) // BLOCK_ROWS * BLOCK_ROWS
+    return far if far >= FEWEST_ROWS else 0

@@ -1,0 +1,170 @@
+"""Keys and values that are mapped from a shallow state: where the map is exact, nothing changes but what it costs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from greencode_lsp.completion.loading import load_map
+from greencode_lsp.engine import EarlyExitModel, EngineError, NumericalError, Request, Runner, Session, generate
+from greencode_lsp.engine import kv_map as limits
+from greencode_lsp.engine.architecture import Linear
+from greencode_lsp.engine.backbone import Backbone
+from greencode_lsp.engine.identity import weights_identity
+from greencode_lsp.engine.kv_map import KV_MAP_FILE, KvMap, load_kv_map, save_kv_map, upper_loss_of
+from greencode_lsp.models import Bundle, FolderSource
+from greencode_lsp.policy import Calibration, FixedExit, NeverExit
+from greencode_lsp.policy.bundle import file_sha256
+from tests.engine.conftest import Twins
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+PROMPT = [int(token) for token in torch.randint(3, 300, (150,), generator=torch.Generator().manual_seed(3))]
+
+
+@pytest.fixture(autouse=True)
+def shorter_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "NEAR_ROWS", 32)
+    monkeypatch.setattr(limits, "FEWEST_ROWS", 32)
+
+
+def exact_map(backbone: Backbone) -> KvMap:
+    """Return the map of the last layer, whose keys and values depend on one state alone."""
+    shape, layer = backbone.shape, backbone.weights.layers[-1]
+    if layer.key_norm is not None:
+        pytest.skip("its keys are normalised, which no linear map does")
+    rows = slice(shape.heads * shape.head_size, None)
+    weight, norm = layer.qkv.weight[rows].float(), layer.attention_norm
+    bias = torch.zeros(len(weight)) if layer.qkv.bias is None else layer.qkv.bias[rows].float()
+    if norm.bias is not None:
+        bias = bias + weight @ norm.bias.float()
+    return KvMap(shape.layers - 1, Linear(weight * norm.weight.float(), bias))
+
+
+def wrong_map(backbone: Runner, depth: int) -> KvMap:
+    shape = backbone.shape
+    outputs = (shape.layers - depth) * 2 * shape.kv_heads * shape.head_size
+    return KvMap(depth, Linear(torch.zeros(outputs, shape.hidden_size), torch.zeros(outputs)))
+
+
+def test_an_exact_map_changes_no_token_and_no_key_or_value(twins: Twins) -> None:
+    backbone = twins.backbone
+    deepest = backbone.shape.layers - 1
+    model = EarlyExitModel(backbone, (2, deepest), kv_map=exact_map(backbone))
+    session = Session(model)
+    filled = generate(session, Request(PROMPT, 12, NeverExit(), fill=True))
+    assert [token.id for token in filled.tokens] == twins.greedy(PROMPT, 12)
+    assert session.filled == 112  # 16 rows run, of 134 others 32 are near and 96 are whole blocks
+    whole = Session(model)
+    generate(whole, Request(PROMPT, 1))
+    for one, other in zip(session.segments, whole.segments, strict=True):
+        torch.testing.assert_close(one.cache.keys[:, :, :150], other.cache.keys[:, :, :150], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(one.cache.values[:, :, :150], other.cache.values[:, :, :150], atol=1e-4, rtol=1e-4)
+
+
+def test_filled_rows_cost_their_map_and_nothing_deeper(twins: Twins) -> None:
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 4))
+    runs = generate(Session(model), Request(PROMPT, 1, NeverExit(), fill=True)).work.layer_runs
+    assert model.map_layers > 0
+    assert runs == {(2, 150): 2, (2, 16): 1, (model.map_layers, 96): 1, (2, 38): 1}
+
+
+def test_tokens_that_leave_above_the_map_fill_nothing(twins: Twins) -> None:
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 4))
+    session = Session(model)
+    generate(session, Request(PROMPT, 3, FixedExit(2), fill=True))
+    assert session.filled == 0
+
+
+def test_short_prompts_and_requests_that_do_not_ask_are_run_as_ever(twins: Twins) -> None:
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 4))
+    for prompt, fill in ((PROMPT[:79], True), (PROMPT, False)):
+        session = Session(model)
+        found = generate(session, Request(prompt, 8, NeverExit(), fill=fill))
+        assert [token.id for token in found.tokens] == twins.greedy(prompt, 8)
+        assert session.filled == 0
+
+
+def test_what_must_be_exact_reads_nothing_that_was_filled(twins: Twins) -> None:
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 4))
+    session = Session(model)
+    generate(session, Request(PROMPT, 4, NeverExit(), fill=True))
+    assert session.filled
+    again = generate(session, Request(PROMPT, 8, NeverExit()))
+    assert [token.id for token in again.tokens] == twins.greedy(PROMPT, 8)
+    assert (again.reused_rows, session.filled) == (0, 0)
+
+
+def test_a_session_goes_on_behind_filled_rows_and_fills_more_of_a_long_insertion(twins: Twins) -> None:
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 4))
+    session = Session(model)
+    generate(session, Request(PROMPT, 1, NeverExit(), fill=True))
+    typed = generate(session, Request([*PROMPT, 7, 8, 9], 1, NeverExit(), fill=True))
+    assert (typed.reused_rows, session.filled) == (150, 112)
+    pasted = generate(session, Request([*PROMPT, 7, 8, 9, *PROMPT[:100]], 1, NeverExit(), fill=True))
+    assert pasted.reused_rows == 153
+    assert session.filled == 160 + 48  # 7 rows up to a whole block run, 32 of the rest are near
+    session.rewind(limits.FIRST_ROWS)
+    assert session.filled == 0
+    assert [segment.length for segment in session.segments] == [16, 16, 16]
+
+
+def test_a_map_that_stands_behind_no_exit_is_refused(twins: Twins) -> None:
+    with pytest.raises(EngineError, match=r"mapped behind layer 3, where no exit stands: \(2, 4\)"):
+        EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 3))
+
+
+def test_keys_and_values_that_are_no_numbers_do_not_pass(twins: Twins) -> None:
+    broken = wrong_map(twins.backbone, 4)
+    broken.linear.weight.fill_(float("nan"))
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=broken)
+    with pytest.raises(NumericalError, match="mapped from layer 4"):
+        generate(Session(model), Request(PROMPT, 1, NeverExit(), fill=True))
+
+
+def test_a_bundles_map_is_used_only_where_its_calibration_left_room_for_it(
+    twins: Twins, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shape = twins.backbone.shape
+    bundle = Bundle(
+        "tiny", "for tests", shape.family, "none", shape.layers, (2, 4), FolderSource(twins.folder), tmp_path
+    )
+    without = Calibration(0.95, "calibration", 1, "project", 9, "", ())
+    assert load_map(bundle, twins.folder, twins.backbone, without) is None
+    path = tmp_path / KV_MAP_FILE
+    save_kv_map(path, wrong_map(twins.backbone, 4), shape, weights_identity(twins.folder))
+    for calibration in (None, without, replace(without, kv_map_sha256="another")):
+        caplog.clear()
+        assert load_map(bundle, twins.folder, twins.backbone, calibration) is None
+        assert "is not used: the bundle was calibrated without it" in caplog.text
+    found = load_map(bundle, twins.folder, twins.backbone, replace(without, kv_map_sha256=file_sha256(path)))
+    assert found is not None and found.depth == 4
+
+
+def test_a_map_survives_its_file(twins: Twins, tmp_path: Path) -> None:
+    path, shape = tmp_path / "kv_map.safetensors", twins.backbone.shape
+    made = wrong_map(twins.backbone, 4)
+    found = KvMap(4, Linear(torch.randn_like(made.linear.weight), torch.randn(len(made.linear.weight))), 0.002)
+    save_kv_map(path, found, shape, "these weights")
+    loaded = load_kv_map(path, shape, "these weights")
+    assert (loaded.depth, loaded.upper_loss, upper_loss_of(path)) == (4, 0.002, 0.002)
+    torch.testing.assert_close(loaded.linear.weight, found.linear.weight.half().float())
+    torch.testing.assert_close(loaded.linear.bias, found.linear.bias)
+    with pytest.raises(EngineError, match="was fitted to other weights"):
+        load_kv_map(path, shape, "others")
+
+
+def test_a_file_that_is_no_map_of_this_model_is_one_line(twins: Twins, tmp_path: Path) -> None:
+    path, shape = tmp_path / "kv_map.safetensors", twins.backbone.shape
+    with pytest.raises(EngineError, match="is not a readable map of keys and values"):
+        load_kv_map(path, shape)
+    path.write_bytes(b"no tensors")
+    with pytest.raises(EngineError, match="is not a readable map of keys and values"):
+        upper_loss_of(path)
+    save_kv_map(path, KvMap(4, Linear(torch.zeros(8, 8), torch.zeros(8))), shape, "")
+    with pytest.raises(EngineError, match=r"has no weight of shape"):
+        load_kv_map(path, shape)
+    save_kv_map(path, KvMap(shape.layers, wrong_map(twins.backbone, 4).linear), shape, "")
+    with pytest.raises(EngineError, match=rf"is for depth {shape.layers} of {shape.layers} layers"):
+        load_kv_map(path, shape)
