@@ -13,7 +13,6 @@ from rich.table import Table
 from greencode_lsp.cli.console import print_json, progress_bar, results
 from greencode_lsp.cli.policy_costs import CostModel, Device, HeadLayers, costs_for
 from greencode_lsp.cli.train_policy import Json, MaxRows, print_rows
-from greencode_lsp.engine.kv_map import KV_MAP_FILE, upper_loss_of
 from greencode_lsp.files import replace_file
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
 from greencode_lsp.policy.calibration import CALIBRATION_FILE, Calibration
@@ -36,6 +35,7 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Prove for each allowed loss of next-token accuracy the lowest threshold that keeps it."""
+    from greencode_lsp.engine.kv_map import KV_MAP_FILE
     from greencode_lsp.training.calibration.calibrate import calibrate as prove
     from greencode_lsp.training.policy.trace_set import load_traces
 
@@ -58,6 +58,7 @@ def calibrate(
 
 def filling_of(path: Path) -> Filling | None:
     """Return what a bundle's map of keys and values may cost, None where it has none; raise `EngineError`."""
+    from greencode_lsp.engine.kv_map import upper_loss_of
     from greencode_lsp.training.calibration.calibrate import Filling
 
     return Filling(file_sha256(path), upper_loss_of(path)) if path.is_file() else None

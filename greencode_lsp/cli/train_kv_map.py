@@ -28,7 +28,6 @@ def kv_map(
 ) -> None:
     """Fit what rows far above the cursor leave in deep layers instead of running them, and measure what that loses."""
     from greencode_lsp.engine import load_backbone
-    from greencode_lsp.engine.adapters import ADAPTERS_FILE
     from greencode_lsp.engine.kv_map import KV_MAP_FILE, save_kv_map
     from greencode_lsp.training.kv_map import fit_and_measure
     from greencode_lsp.training.traces.shards import disk_errors
@@ -38,8 +37,7 @@ def kv_map(
         opened = open_runner(model, None, at, device, report)
         if depth not in opened.exits or depth >= opened.runner.shape.layers:
             raise UserError(f"--depth {depth}: give the depth of an exit that leaves out layers, of {opened.exits}")
-        adapters = opened.material.bundle.folder / ADAPTERS_FILE
-        backbone = load_backbone(opened.material.folder, adapters=adapters if adapters.is_file() else None)
+        backbone = load_backbone(opened.material.folder, adapters=opened.adapters)
         fitting = opened.windows(corpus, "train", Choice(max_tokens, context, 1, seed))
         checking = opened.windows(corpus, "calibration", Choice(check_tokens, context, 1, seed))
         found, measured = fit_and_measure(opened, backbone, depth, fitting, checking, report)

@@ -123,10 +123,12 @@ class Session:
         layers, as `before_chunk` is for `run`.
         """
         model = self.model
+        if model.filler is None:
+            return 0
         deeper = range(model.filled_segment, len(model.segments))
         segment = self.segments[model.filled_segment]
         start, waiting = segment.length, segment.queue.shape[0]
-        if model.filler is None or any(self.segments[index].length < start for index in deeper):
+        if any(self.segments[index].length < start for index in deeper):
             return 0
         first = -start % BLOCK_ROWS if start else FIRST_ROWS
         far = far_rows(waiting - first)

@@ -12,14 +12,13 @@ from torch.nn import functional
 from greencode_lsp.engine import Backbone, EarlyExitModel, Runner, Session
 from greencode_lsp.engine.architecture import Linear
 from greencode_lsp.engine.backbone import apply, normalise
-from greencode_lsp.engine.kv_map import NEAR_ROWS, KvMap, far_rows
+from greencode_lsp.engine.kv_map import FIRST_ROWS, NEAR_ROWS, KvMap, far_rows
+from greencode_lsp.training.calibration.calibrate import CONFIDENCE
 from greencode_lsp.training.calibration.learn_then_test import FEWEST_PROJECTS, upper_limit
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.opened import OpenedModel
 from greencode_lsp.training.progress import Report
 from greencode_lsp.training.traces.texts import Window
-
-CONFIDENCE = 0.95
 
 RIDGE = 1e-5
 """Of an input's mean square, 1 for normalised states: keeps the solution finite where inputs depend on each other."""
@@ -158,7 +157,7 @@ def measure_filling(
     for index, window in enumerate(windows):
         report("measuring", index, len(windows))
         tokens = [*lead, *map(int, window.ids)]
-        if not far_rows(len(tokens) - 1 - len(lead)):
+        if not far_rows(len(tokens) - 1 - FIRST_ROWS):
             continue
         true = torch.tensor(tokens[-NEAR_ROWS:])
         exact, filled = (near_logits(model, tokens[:-1], fill) for fill in (False, True))

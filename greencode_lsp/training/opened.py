@@ -19,13 +19,17 @@ from greencode_lsp.training.traces.written import written_windows
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A runner, the exits to look at, and the heads that there are for them."""
+    """A runner, the exits to look at, and the heads that there are for them.
+
+    `adapters` is the file with which training changed the weights, where there is one.
+    """
 
     material: Material
     runner: Runner
     exits: tuple[int, ...]
     heads: dict[int, ExitHead]
     exits_sha256: str
+    adapters: Path | None = None
 
     def windows(self, corpus: Path, split: str, choice: Choice) -> list[Window]:
         """Return windows of a corpus' split; raise `UserError` when the corpus is not this model's."""
@@ -57,8 +61,9 @@ def open_model(
     """
     material = fetch_material(model, report)
     path = exits_file or material.bundle.folder / EXITS_FILE
-    adapters = path.parent / ADAPTERS_FILE
-    runner = load_runner(material.folder, device, cache_folder() / "packed", adapters if adapters.is_file() else None)
+    beside = path.parent / ADAPTERS_FILE
+    adapters = beside if beside.is_file() else None
+    runner = load_runner(material.folder, device, cache_folder() / "packed", adapters)
     heads: dict[int, ExitHead] = {}
     if exits_file is not None or path.is_file():
         heads = load_exits(path, runner.shape, material.identity, runner.device, runner.dtype)
@@ -67,4 +72,4 @@ def open_model(
     check_exits(depths, runner.shape.layers - (not shortlisted))
     if heads:
         heads = matching_heads(heads, depths, path)
-    return OpenedModel(material, runner, depths, heads, exits_identity(path) if heads else "")
+    return OpenedModel(material, runner, depths, heads, exits_identity(path) if heads else "", adapters)

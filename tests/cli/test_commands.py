@@ -145,3 +145,8 @@ def test_wrong_usage_has_status_2(tmp_path: Path) -> None:
     assert greencode("complete", data=tmp_path).returncode == 2
     assert greencode("fly", data=tmp_path).returncode == 2
     assert greencode("--version", data=tmp_path).stdout.strip()
+
+
+def test_the_command_line_starts_without_torch() -> None:
+    code = "import sys, greencode_lsp.cli.main; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

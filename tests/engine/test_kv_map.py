@@ -13,6 +13,7 @@ from greencode_lsp.engine.architecture import Linear
 from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.engine.kv_map import KV_MAP_FILE, KvMap, load_kv_map, save_kv_map, upper_loss_of
+from greencode_lsp.engine.packed import KernelUnavailableError, load_packed
 from greencode_lsp.models import Bundle, FolderSource
 from greencode_lsp.policy import Calibration, FixedExit, NeverExit
 from greencode_lsp.policy.bundle import file_sha256
@@ -61,6 +62,28 @@ def test_an_exact_map_changes_no_token_and_no_key_or_value(twins: Twins) -> None
     for one, other in zip(session.segments, whole.segments, strict=True):
         torch.testing.assert_close(one.cache.keys[:, :, :150], other.cache.keys[:, :, :150], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(one.cache.values[:, :, :150], other.cache.values[:, :, :150], atol=1e-4, rtol=1e-4)
+
+
+def test_the_kernel_finds_mapped_keys_and_values_where_it_reads_them(twins: Twins, tmp_path: Path) -> None:
+    try:
+        packed = load_packed(twins.folder, tmp_path)
+    except KernelUnavailableError as error:
+        pytest.skip(str(error))
+    deepest = packed.shape.layers - 1
+    model = EarlyExitModel(packed, (deepest,), kv_map=exact_map(twins.backbone))
+    filled, whole = Session(model), Session(model)
+    for session in (filled, whole):
+        session.feed(PROMPT)
+        session.run(0)
+    assert filled.fill() == 96
+    outputs = [session.run(1)[-12:] for session in (filled, whole)]
+    states = [session.segments[1].cache for session in (filled, whole)]
+    for found, expected in (
+        outputs,
+        [one.keys[:, :, :144] for one in states],
+        [one.values[:, :, :144] for one in states],
+    ):
+        assert float((found - expected).float().norm() / expected.float().norm()) < 0.03
 
 
 def test_filled_rows_cost_their_map_and_nothing_deeper(twins: Twins) -> None:

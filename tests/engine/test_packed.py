@@ -18,7 +18,6 @@ from greencode_lsp.engine import (
     Request,
     Session,
     generate,
-    kv_map,
     load_backbone,
     load_runner,
 )
@@ -31,7 +30,6 @@ from greencode_lsp.engine.packed.scorer import PackedPolicyNetwork
 from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit
 from greencode_lsp.policy.learned import PolicyFile, PolicyNetwork
 from tests.engine.test_invariants import EagerDrafting
-from tests.engine.test_kv_map import exact_map
 
 EXITS = (6, 12, 18, 24)
 
@@ -101,26 +99,6 @@ def final_states(runner: Backbone | PackedBackbone, tokens: list[int], chunk: in
             for at in range(0, len(tokens), chunk)
         ]
     return torch.cat(outputs)
-
-
-def test_mapped_keys_and_values_lie_where_the_kernel_reads_them(
-    runners: tuple[Backbone, PackedBackbone], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kv_map, "NEAR_ROWS", 20)
-    plain, packed = runners
-    tokens = torch.randint(3, 330, (400,), generator=torch.Generator().manual_seed(8)).tolist()
-    model = EarlyExitModel(packed, (3,), kv_map=exact_map(plain))
-    filled, whole = Session(model), Session(model)
-    for session in (filled, whole):
-        session.feed(tokens)
-        session.run(0)
-    assert filled.fill() == 352
-    outputs = [session.run(1)[-12:] for session in (filled, whole)]
-    for name in ("keys", "values"):
-        found, expected = (getattr(session.segments[1].cache, name).float() for session in (filled, whole))
-        found, expected = found[:, :, :400], expected[:, :, :400]
-        assert float((found - expected).norm() / expected.norm()) < 0.02
-    assert float((outputs[0] - outputs[1]).norm() / outputs[1].norm()) < 0.02
 
 
 def test_it_computes_what_the_plain_runner_computes_up_to_rounding(runners: tuple[Backbone, PackedBackbone]) -> None:

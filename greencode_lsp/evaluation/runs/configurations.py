@@ -110,7 +110,7 @@ class _Chooser:
             detail = "exits draft, full depth verifies"
         if profile.lookup:
             detail += "; the text before drafts, too"
-        forced = self._filled if profile.fill and self._opened.model.filler is not None else self._forced
+        forced = self._filled if profile.fill and self._filled.prompts.fill else self._forced
         if forced is self._filled:
             detail += "; rows far above leave mapped keys and values"
         make_policy = self._ignore_seed(profile)
