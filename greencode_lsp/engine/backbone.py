@@ -108,11 +108,14 @@ class Backbone:
     def rows(self, start: int, count: int) -> Rows:
         """Describe `count` rows at positions from `start`: their rotations and who may attend to whom."""
         end = start + count
+        where = slice(start, end)
+        mask = self._causal_mask(start, count) if count > 1 else None
+        return Rows(where, end, self.rotations(where), mask)
+
+    def rotations(self, where: slice | Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return cosines and sines [rows, 1, rotary_size] of these positions, where positions are rotations."""
         positions = self.weights.positions
-        rotary = None
-        if isinstance(positions, RotaryTable):
-            rotary = positions.cos[start:end, None], positions.sin[start:end, None]  # [rows, 1, rotary_size]
-        return Rows(slice(start, end), end, rotary, self._causal_mask(start, count) if count > 1 else None)
+        return (positions.cos[where, None], positions.sin[where, None]) if isinstance(positions, RotaryTable) else None
 
     def new_cache(self, layers: int) -> Cache:
         """Return an empty cache for that many neighbouring layers."""
@@ -212,7 +215,7 @@ class PlainFiller:
         check_halves(mapped, self._depth)
         both = mapped.view(rows, -1, 2, shape.kv_heads, shape.head_size)
         keys, values = both[:, :, 0], both[:, :, 1]
-        rotary = backbone.rows(start, rows).rotary
+        rotary = backbone.rotations(slice(start, start + rows))
         done = 0
         for layers, cache in caches:
             cache.reserve(start + rows, start)

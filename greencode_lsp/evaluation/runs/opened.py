@@ -18,6 +18,7 @@ from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.exits import EXITS_FILE
 from greencode_lsp.engine.identity import weights_identity
+from greencode_lsp.engine.kv_map import KV_MAP_FILE
 from greencode_lsp.evaluation.benchmark.gauge import Gauge
 from greencode_lsp.models import Bundle, find_bundle, load_folder
 from greencode_lsp.paths import cache_folder
@@ -25,7 +26,7 @@ from greencode_lsp.policy import BundlePolicy
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
 from greencode_lsp.policy.calibration import CALIBRATION_FILE
 
-ARTEFACTS = (EXITS_FILE, ADAPTERS_FILE, POLICY_FILE, CALIBRATION_FILE)
+ARTEFACTS = (EXITS_FILE, ADAPTERS_FILE, POLICY_FILE, CALIBRATION_FILE, KV_MAP_FILE)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from greencode_lsp.engine.architecture import Linear
+from greencode_lsp.engine.backbone import apply
 
 SHARED_LIKELY = 12
 """A batch's candidates are the union of each row's likeliest tokens down to this rank, besides the drawn ones."""
@@ -60,6 +61,28 @@ def seeded(step: int) -> torch.Generator:
     return torch.Generator().manual_seed(step)
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What a batch is to say: candidates, the head's rows that score them, and a teacher's probabilities of them.
+
+    Shapes: logits [rows, vocabulary] (the teacher's), teacher [rows, candidates].
+    """
+
+    logits: Tensor
+    candidates: Candidates
+    head: Linear
+    teacher: Tensor
+
+
+def choose_taught(head: Linear, taught: Tensor, true: Tensor, drawn: int, step: int) -> Lesson:
+    """Return what a teacher's normalised states [rows, hidden] say; `drawn` as in `choose_candidates`."""
+    logits = apply(head, taught).float()
+    likelihood, likely = logits.topk(min(SHARED_LIKELY, logits.shape[1]), dim=-1)
+    candidates = choose_candidates(likely, likelihood, true, logits.shape[1], drawn, seeded(step))
+    teacher = (logits[:, candidates.ids] + candidates.log_weights).softmax(dim=-1)
+    return Lesson(logits, candidates, head_rows(head, candidates.ids), teacher)
+
+
 def head_rows(head: Linear, ids: Tensor) -> Linear:
     """Return the rows of the LM head that score these tokens."""
     return Linear(head.weight[ids], None if head.bias is None else head.bias[ids])
@@ -78,6 +101,20 @@ def exit_loss(logits: Tensor, candidates: Candidates, true_share: float) -> tupl
     loss = torch.lerp(distilled, truth, true_share).mean()
     agreement = (logits.detach().argmax(dim=-1) == candidates.likely[:, 0]).float().mean()
     return loss, agreement
+
+
+def read_losses(
+    head: Linear, hidden: Tensor, candidates: Candidates, teacher: Tensor, true_share: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return one depth's loss, its cross-entropy with the tokens that came, and its agreement with the original.
+
+    All over the candidates. Shapes: hidden [rows, hidden], teacher [rows, candidates] (the original's probabilities).
+    """
+    scores = (apply(head, hidden).float() + candidates.log_weights).log_softmax(dim=-1)
+    distilled = -(teacher * scores).sum(dim=-1).mean()
+    truth = functional.nll_loss(scores, candidates.true)
+    agreement = ((scores - candidates.log_weights).argmax(dim=-1) == candidates.likely[:, 0]).float().mean()
+    return torch.lerp(distilled, truth, true_share), truth.detach(), agreement
 
 
 def geometric_weights(exits: tuple[int, ...], layers: int) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""The loop that all trainings of exits share: steps, checkpoints, the best of them, and going on after a stop.
+"""The loop that trainings of exits and of maps share: steps, checkpoints, the best of them, and going on after a stop.
 
 `accelerate` places the work: one CPU, one GPU, or as many as `accelerate launch` starts.
 """
@@ -85,7 +85,7 @@ def train(
     save_every = max(1, task.steps // max(recipe.checkpoints, 1))
     started, first = time.perf_counter(), standing.step
     for step in range(standing.step, task.steps):
-        report("training exits", step, task.steps)
+        report("training", step, task.steps)
         set_rate(optimizer, recipe, step, task.steps)
         values = run_step(task, module, accelerator, step)
         if not math.isfinite(values["loss"]):

@@ -14,11 +14,10 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from greencode_lsp.engine import Runner
-from greencode_lsp.engine.architecture import Linear
-from greencode_lsp.engine.backbone import Backbone, apply, normalise
+from greencode_lsp.engine.backbone import Backbone, normalise
 from greencode_lsp.training.exits.forward import TunableBackbone
 from greencode_lsp.training.exits.heads import TrainableExits
-from greencode_lsp.training.exits.losses import SHARED_LIKELY, Candidates, choose_candidates, head_rows, seeded
+from greencode_lsp.training.exits.losses import choose_taught, read_losses
 from greencode_lsp.training.exits.packing import PackedTexts
 from greencode_lsp.training.exits.recipe import Recipe
 from greencode_lsp.training.traces.observe import observe
@@ -64,7 +63,8 @@ class TunedModel(nn.Module):
         early = sorted(set(depths) - {self.layers.shape.layers})
         seen = [observe(self._runner, text.tolist(), early, ()) for text in tokens]
         found = {depth: torch.stack([one.hidden[:, place] for one in seen]) for place, depth in enumerate(early)}
-        return {**found, self.layers.shape.layers: torch.stack([one.final for one in seen])}
+        found |= {self.layers.shape.layers: torch.stack([one.final for one in seen])}
+        return {depth: states.float() for depth, states in found.items()}  # layers that learn are in float32
 
     def measure(self, tokens: Tensor) -> None:
         """Set how large exits' translators are by the states of texts [texts, tokens]; before training only."""
@@ -132,33 +132,21 @@ class TunedTask:
         total = torch.zeros((), device=tokens.device)
         figures: dict[str, float] = {}
         for rows in torch.split(torch.arange(len(true), device=tokens.device), LOSS_ROWS):
-            taught = apply(self._head, original[rows]).float()
-            likelihood, likely = taught.topk(min(SHARED_LIKELY, taught.shape[1]), dim=-1)
-            chosen = choose_candidates(likely, likelihood, true[rows], taught.shape[1], drawn, seeded(step))
-            head = head_rows(self._head, chosen.ids)
-            teacher = (taught[:, chosen.ids] + chosen.log_weights).softmax(dim=-1)
-            found = {"original_loss": functional.cross_entropy(taught, true[rows])}
+            lesson = choose_taught(self._head, original[rows], true[rows], drawn, step)
+            found = {"original_loss": functional.cross_entropy(lesson.logits, true[rows])}
             for depth, state in zip(self.model.depths, states, strict=True):
                 # Logits at ten depths would not fit; they are computed again for the gradient.
                 loss, truth, agreement = checkpoint(
-                    read_losses, head, state[rows], chosen, teacher, self._recipe.true_share, use_reentrant=False
+                    read_losses,
+                    lesson.head,
+                    state[rows],
+                    lesson.candidates,
+                    lesson.teacher,
+                    self._recipe.true_share,
+                    use_reentrant=False,
                 )
                 total = total + self._weights[depth] * loss * (len(rows) / len(true))
                 found |= {f"loss_{depth}": truth, f"agreement_{depth}": agreement}
             for name, mean in found.items():
                 figures[name] = figures.get(name, 0.0) + float(mean) * len(rows) / len(true)
         return total, figures
-
-
-def read_losses(
-    head: Linear, hidden: Tensor, chosen: Candidates, teacher: Tensor, true_share: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return one depth's loss, its cross-entropy with the tokens that came, and its agreement with the original.
-
-    All over the candidates. Shapes: hidden [rows, hidden], teacher [rows, candidates] (the original's probabilities).
-    """
-    scores = (apply(head, hidden).float() + chosen.log_weights).log_softmax(dim=-1)
-    distilled = -(teacher * scores).sum(dim=-1).mean()
-    truth = functional.nll_loss(scores, chosen.true)
-    agreement = ((scores - chosen.log_weights).argmax(dim=-1) == chosen.likely[:, 0]).float().mean()
-    return torch.lerp(distilled, truth, true_share), truth.detach(), agreement

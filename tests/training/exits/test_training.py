@@ -37,7 +37,7 @@ class KilledError(Exception):
 
 def interrupt_at(step: int):
     def report(stage: str, done: int, total: int) -> None:
-        if stage == "training exits" and done == step:
+        if stage == "training" and done == step:
             raise KilledError
 
     return report
@@ -226,7 +226,9 @@ def test_a_training_that_goes_on_from_exits_begins_where_they_ended(job: Callabl
     ended = train_exits(first, silent)["after"]
     second = train_exits(replace(job("second", mode=mode), start=first.out / EXITS_FILE), silent)
     names = ("agreement_1", "agreement_2")
-    assert [second["before"][name] for name in names] == pytest.approx([ended[name] for name in names], abs=0.01)
+    assert [second["before"][name] for name in names] == pytest.approx(
+        [ended[name] for name in names], abs=0.02
+    )  # one of them in bfloat16
     assert gained(second, 1) >= 0
 
 
