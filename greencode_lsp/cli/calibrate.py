@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -15,10 +15,7 @@ from greencode_lsp.cli.policy_costs import CostModel, Device, HeadLayers, costs_
 from greencode_lsp.cli.train_policy import Json, MaxRows, print_rows
 from greencode_lsp.files import replace_file
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
-from greencode_lsp.policy.calibration import CALIBRATION_FILE, Calibration
-
-if TYPE_CHECKING:
-    from greencode_lsp.training.calibration.calibrate import Filling
+from greencode_lsp.policy.calibration import CALIBRATION_FILE, Bound, Calibration, ProvenMap
 
 CURVE_FILE = "calibration-curve.json"
 
@@ -35,7 +32,6 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Prove for each allowed loss of next-token accuracy the lowest threshold that keeps it."""
-    from greencode_lsp.engine.kv_map import KV_MAP_FILE
     from greencode_lsp.training.calibration.calibrate import calibrate as prove
     from greencode_lsp.training.policy.trace_set import load_traces
 
@@ -43,7 +39,7 @@ def calibrate(
     with progress_bar() as report:
         recorded = load_traces(traces, max_rows)
         costs = costs_for(recorded, model, head_layers, device, report)
-        found = prove(recorded, path, costs, report, confidence, filling_of(out / KV_MAP_FILE))
+        found = prove(recorded, path, costs, report, confidence, maps_of(out))
     out.mkdir(parents=True, exist_ok=True)
     found.calibration.write(out / CALIBRATION_FILE)
     curve = {"cost": costs.unit, "tokens": len(recorded), "rows": [row.as_dict() for row in found.curve]}
@@ -56,26 +52,28 @@ def calibrate(
     results.print(f"cost in {costs.unit}; written to {out / CALIBRATION_FILE} and {out / CURVE_FILE}", markup=False)
 
 
-def filling_of(path: Path) -> Filling | None:
-    """Return what a bundle's map of keys and values may cost, None where it has none; raise `EngineError`."""
-    from greencode_lsp.engine.kv_map import upper_loss_of
-    from greencode_lsp.training.calibration.calibrate import Filling
+def maps_of(folder: Path) -> list[ProvenMap]:
+    """Return a bundle's maps of keys and values, and what they may cost; raise `EngineError`."""
+    from greencode_lsp.engine.kv_map import KV_MAP_FILES, facts_of
 
-    return Filling(file_sha256(path), upper_loss_of(path)) if path.is_file() else None
+    paths = sorted(folder.glob(KV_MAP_FILES))
+    return [ProvenMap(depth, file_sha256(path), loss) for path in paths for depth, loss in (facts_of(path),)]
 
 
 def print_bounds(calibration: Calibration, layers: int) -> None:
     """Print what was proven, and say plainly what was not."""
     table = Table("loss allowed", "profile", "threshold", "loss found", f"{calibration.confidence:.0%} limit")
-    table.add_column("mean depth")
-    table.add_column("saved")
+    for name in ("mean depth", "saved", "map"):
+        table.add_column(name)
     for column in table.columns[2:]:
         column.justify = "right"
     names = {loss: name for name, loss in calibration.profiles.items()}
     for bound in calibration.bounds:
         profile = names.get(bound.loss, "")
         if bound.threshold is None:
-            table.add_row(f"{bound.loss:.1%}", profile, "never exits", "0", "", f"{layers}", "0%")
+            table.add_row(
+                f"{bound.loss:.1%}", profile, "never exits", "0", "", f"{layers}", "0%", map_name(calibration, bound)
+            )
             continue
         table.add_row(
             f"{bound.loss:.1%}",
@@ -85,6 +83,7 @@ def print_bounds(calibration: Calibration, layers: int) -> None:
             f"{bound.upper_loss:.2%}",
             f"{bound.mean_depth:.2f}",
             f"{bound.saved:.1%}",
+            map_name(calibration, bound),
         )
     results.print(table)
     for bound in calibration.bounds:
@@ -97,5 +96,9 @@ def print_bounds(calibration: Calibration, layers: int) -> None:
         f"Loss of next-token accuracy against full depth, from {calibration.rows:,} tokens of {calibration.clusters} "
         f"{calibration.unit}s, each bound with {calibration.confidence:.0%} confidence."
     )
-    if calibration.filling_loss:
-        results.print(f"Of each bound {calibration.filling_loss:.2%} are left to the map of keys and values.")
+
+
+def map_name(calibration: Calibration, bound: Bound) -> str:
+    """Name the map of keys and values that has a part of a bound, and that part."""
+    taken = {one.depth: one.upper_loss for one in calibration.maps}
+    return f"after {bound.fill}: {taken[bound.fill]:.2%}" if bound.fill else ""

@@ -24,7 +24,9 @@ def kv_map(
     corpus: Corpus,
     out: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help="The run's folder, kv_map.safetensors too; a stopped run goes on there."),
+        typer.Argument(
+            metavar="OUT", help="The run's folder, kv_map-DEPTH.safetensors in it; a stopped run goes on there."
+        ),
     ],
     depth: Annotated[int, typer.Option(min=1, help="Layers that rows far above run; an exit must stand there.")] = 18,
     model: Model = "smollm2-135m",
@@ -44,7 +46,7 @@ def kv_map(
 ) -> None:
     """Train what rows far above the cursor leave in deep layers instead of running them, and measure what it loses."""
     require_training_libraries()
-    from greencode_lsp.engine.kv_map import KV_MAP_FILE
+    from greencode_lsp.engine.kv_map import kv_map_file
     from greencode_lsp.training.kv_map.training import MapJob, train_kv_map
 
     job = MapJob(corpus, out, depth, fit_tokens, max_tokens, check_tokens, learning_rate, context, seed)
@@ -52,7 +54,7 @@ def kv_map(
         opened = open_runner(model, None, at, device, report)
         measured = train_kv_map(opened, job, report)
     if as_json:
-        print_json({"file": str(out / KV_MAP_FILE), "depth": depth, **measured})
+        print_json({"file": str(out / kv_map_file(depth)), "depth": depth, **measured})
         return
     table = Table("near tokens", "right", "filled", "as without", "right ones lost", "95 % limit", "joules in layers")
     table.add_row(
@@ -66,7 +68,7 @@ def kv_map(
     )
     results.print(table)
     results.print(
-        f"{out / KV_MAP_FILE}: measured on {measured['texts']} texts of {measured['projects']} projects; calibrate "
-        "beside it, so that profiles keep their bounds with it",
+        f"{out / kv_map_file(depth)}: measured on {measured['texts']} texts of {measured['projects']} projects; "
+        "calibrate beside it, so that profiles keep their bounds with it",
         markup=False,
     )

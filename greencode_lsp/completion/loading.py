@@ -16,7 +16,7 @@ from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, S
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.engine.identity import exits_identity, weights_identity
-from greencode_lsp.engine.kv_map import KV_MAP_FILE, KvMap, load_kv_map
+from greencode_lsp.engine.kv_map import KV_MAP_FILES, KvMap, load_kv_map
 from greencode_lsp.engine.threads import use_threads
 from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
 from greencode_lsp.paths import cache_folder
@@ -41,8 +41,8 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     adapters = bundle.folder / ADAPTERS_FILE
     runner = load_runner(folder, device, cache_folder() / "packed", adapters if adapters.is_file() else None)
     policy = load_policy(bundle, runner)
-    kv_map = load_map(bundle, folder, runner, policy.calibration)
-    model = EarlyExitModel(runner, bundle.exits, load_heads(bundle, folder, runner), kv_map)
+    kv_maps = load_maps(bundle, folder, runner, policy.calibration)
+    model = EarlyExitModel(runner, bundle.exits, load_heads(bundle, folder, runner), kv_maps)
     warm_up(model)
     tokenizer = CodeTokenizer.load(folder)
     infill = find_template(tokenizer, bundle.infill)
@@ -73,15 +73,16 @@ def load_policy(bundle: Bundle, runner: Runner) -> BundlePolicy:
     return policy if policy.network is None else replace(policy, network=runner.scorer(policy.network))
 
 
-def load_map(bundle: Bundle, folder: Path, runner: Runner, calibration: Calibration | None) -> KvMap | None:
-    """Return the bundle's map of keys and values where its calibration has left room for it; log where it has not."""
-    path = bundle.folder / KV_MAP_FILE
-    if not path.is_file():
-        return None
-    if calibration is None or calibration.kv_map_sha256 != file_sha256(path):
-        log.warning("%s is not used: the bundle was calibrated without it; run greencode calibrate again", path)
-        return None
-    return load_kv_map(path, runner.shape, weights_identity(folder))
+def load_maps(bundle: Bundle, folder: Path, runner: Runner, calibration: Calibration | None) -> list[KvMap]:
+    """Return the bundle's maps of keys and values that its calibration has left room for; log which it has not."""
+    proven = set() if calibration is None else {one.sha256 for one in calibration.maps}
+    found = []
+    for path in sorted(bundle.folder.glob(KV_MAP_FILES)):
+        if file_sha256(path) in proven:
+            found.append(load_kv_map(path, runner.shape, weights_identity(folder)))
+        else:
+            log.warning("%s is not used: the bundle was calibrated without it; run greencode calibrate again", path)
+    return found
 
 
 def warm_up(model: EarlyExitModel) -> None:

@@ -17,7 +17,7 @@ class ProfileError(UserError):
 class Profile:
     """How to decode: by which policy, whether exits only draft, and whether the text itself drafts, too.
 
-    With `fill`, rows far above the cursor may be filled by the model's map of keys and values, where it has one.
+    Rows far above the cursor may be filled by the model's map of keys and values after `fill` layers; 0 for none.
 
     `make_policy` makes one policy per completion.
     """
@@ -26,7 +26,7 @@ class Profile:
     make_policy: Callable[[], Policy]
     verify: bool = False
     lookup: bool = False
-    fill: bool = False
+    fill: int = 0
 
 
 def resolve_profile(name: str, bundle: BundlePolicy, max_loss: float | None = None) -> Profile:
@@ -62,7 +62,7 @@ def calibrated_profile(name: str, bundle: BundlePolicy, max_loss: float | None) 
     bound: Bound | None = None if loss is None else calibration.bound(loss)
     if bound is None or bound.threshold is None:
         return Profile(name, NeverExit, lookup=True)
-    return learned(name, bundle, bound.threshold)
+    return learned(name, bundle, bound.threshold, bound.fill)
 
 
 def drafting_policy(bundle: BundlePolicy) -> Callable[[], Policy]:
@@ -76,10 +76,10 @@ def drafting_policy(bundle: BundlePolicy) -> Callable[[], Policy]:
     return lambda: FixedExit(deepest)
 
 
-def learned(name: str, bundle: BundlePolicy, threshold: float) -> Profile:
+def learned(name: str, bundle: BundlePolicy, threshold: float, fill: int = 0) -> Profile:
     """Return a profile that exits by the bundle's policy at a threshold."""
     from greencode_lsp.policy.learned import LearnedPolicy
 
     network = bundle.network
     assert network is not None
-    return Profile(name, lambda: LearnedPolicy(network, threshold), lookup=True, fill=True)
+    return Profile(name, lambda: LearnedPolicy(network, threshold), lookup=True, fill=fill)

@@ -28,7 +28,7 @@ class Request:
     `allowed` sees the same and names the only ids that may come next, or None where any may.
     `cancelled` is asked between segments and between chunks of a long prompt.
     With `verify`, exits only draft: the text is what full depth would have said.
-    With `fill`, rows far above the last one leave keys and values that are only near, where the model has a map.
+    Where the model has a map after `fill` layers, rows far above the last one leave keys and values that are only near.
     With `lookup`, what stood behind the same tokens before drafts too. Such a draft is kept where the policy's exit, or
     with `verify` full depth, says the same.
     """
@@ -42,7 +42,7 @@ class Request:
     stop: Callable[[Sequence[int]], bool] = lambda ids: False
     allowed: Callable[[Sequence[int]], Tensor | None] = lambda ids: None
     cancelled: Callable[[], bool] = lambda: False
-    fill: bool = False
+    fill: int = 0
 
 
 @torch.inference_mode()
@@ -80,8 +80,8 @@ class _Decoding:
         session, prompt = self.session, self.request.prompt
         # The last token always runs again: a session keeps K/V, not the final hidden state behind it.
         reused = min(common_prefix(session.tokens, prompt), len(prompt) - 1)
-        if session.filled and not self.request.fill:
-            reused = 0  # nothing that is only near may be read here
+        if not session.may_serve(self.request.fill):
+            reused = 0  # nothing that is less near may be read here
         session.rewind(reused)
         session.feed(prompt[reused:])
         step = self._verified_step if self.request.verify else self._step
@@ -222,8 +222,9 @@ class _Decoding:
         return reading, hidden, verdict
 
     def _run(self, segment: int) -> Tensor:
-        if self.request.fill and segment == self.model.filled_segment:
-            self.session.fill(self._before)
+        filling = self.model.fillings.get(self.request.fill)
+        if filling is not None and segment == filling.segment:
+            self.session.fill(self.request.fill, self._before)
         return self.session.run(segment, self._before(len(self.model.segments[segment])))
 
     def _before(self, layers: float) -> Callable[[int], None]:

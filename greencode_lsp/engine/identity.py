@@ -10,7 +10,7 @@ from greencode_lsp.engine.errors import EngineError
 
 SAMPLE = 64
 
-NOT_WEIGHTS = ("exits.safetensors", "adapters.safetensors", "policy.safetensors", "kv_map.safetensors")
+NOT_WEIGHTS = ("exits.safetensors", "adapters.safetensors", "policy.safetensors", "kv_map-*.safetensors")
 """What may lie beside a plain folder's weights and is trained for them."""
 
 
@@ -21,7 +21,7 @@ def weights_identity(folder: Path) -> str:
     """
     described: list[tuple[str, str, list[int], bytes]] = []
     for path in sorted(folder.glob("*.safetensors")):
-        if path.name in NOT_WEIGHTS:
+        if any(path.match(name) for name in NOT_WEIGHTS):
             continue
         try:
             with safe_open(path, framework="pt") as file:

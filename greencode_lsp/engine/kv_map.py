@@ -1,12 +1,12 @@
 """Keys and values of deep layers from a shallow state: for rows of a long prompt that nobody will read.
 
 A row far above the cursor runs through the layers for one thing only, the keys and values that later rows attend to.
-From its state after `depth` layers those of all deeper layers follow nearly by one linear map, fitted by least squares
-on code (`greencode train kv-map`): six layers for less than one. SwiftKV (arXiv 2410.03960) reads deep
-layers' keys and values from one state, too, by projections that are trained again; here the layers stay as they are.
+From its state after `depth` layers those of all deeper layers follow nearly by one linear map, learned from code
+(`greencode train kv-map`): eight layers for less than one. SwiftKV (arXiv 2410.03960) reads deep layers' keys and
+values from one state, too, by projections that are trained again; here the layers stay as they are.
 
-It is for profiles that may lose a little. Nothing of it is exact: a session that holds such rows is not used where all
-layers must have run.
+It is for profiles that may lose a little, and the shallower the map, the more. Nothing of it is exact: a session that
+holds such rows is not used where all layers must have run, or more of them.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from greencode_lsp.engine.cache import BLOCK_ROWS, Cache
 from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.files import replace_file
 
-KV_MAP_FILE = "kv_map.safetensors"
+KV_MAP_FILES = "kv_map-*.safetensors"
 
 FORMAT = "1"
 
@@ -55,6 +55,20 @@ class KvMap:
         """Return the norm that states are brought to one size with: the family's own, without weights."""
         size = self.linear.weight.shape[1]
         return Norm(torch.ones(size), torch.zeros(size) if shape.norm == "layer" else None)
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A map as a model uses it: the first segment that is filled, by what, and what a row of that costs in layers."""
+
+    segment: int
+    filler: "KvFiller"
+    layers: float
+
+
+def kv_map_file(depth: int) -> str:
+    """Return the name of a map's file; a bundle may have several."""
+    return KV_MAP_FILES.replace("*", str(depth))
 
 
 def check_halves(mapped: Tensor, depth: int) -> None:
@@ -107,9 +121,10 @@ def load_kv_map(path: Path, shape: Architecture, identity: str = "") -> KvMap:
     return KvMap(depth, Linear(tensors["weight"], tensors["bias"]), float(facts["upper_loss"]))
 
 
-def upper_loss_of(path: Path) -> float:
-    """Return what a file's map may cost; raise `EngineError` in one line when it is none."""
-    return float(read_file(path)[0]["upper_loss"])
+def facts_of(path: Path) -> tuple[int, float]:
+    """Return a file's depth, and what its map may cost; raise `EngineError` in one line when it is none."""
+    facts = read_file(path)[0]
+    return int(facts["depth"]), float(facts["upper_loss"])
 
 
 def read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

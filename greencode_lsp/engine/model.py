@@ -7,7 +7,7 @@ from torch import Tensor
 
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
-from greencode_lsp.engine.kv_map import KvMap
+from greencode_lsp.engine.kv_map import Filling, KvMap
 from greencode_lsp.engine.runner import Runner
 from greencode_lsp.engine.shortlist import listed_by, words_of
 
@@ -23,7 +23,8 @@ class EarlyExitModel:
     `heads` are those of exits that were trained; an exit without one is read as full depth is.
     An exit whose head has a shortlist may stand at full depth: behind it, the last segment has no layers, and what is
     read there is the whole head.
-    `kv_map` says what rows far above the cursor leave behind an exit, where a request allows that.
+    `kv_maps` say what rows far above the cursor leave behind exits, where a request allows that; `fillings` are those
+    that this runner computes, by depth.
     `row_price` decides how much is drafted; whoever measures what rows cost on this machine sets it.
     """
 
@@ -32,7 +33,7 @@ class EarlyExitModel:
         backbone: Runner,
         exits: tuple[int, ...] = (),
         heads: Mapping[int, ExitHead] | None = None,
-        kv_map: KvMap | None = None,
+        kv_maps: Sequence[KvMap] = (),
     ) -> None:
         self.backbone, self.heads = backbone, dict(heads or {})
         layers = backbone.shape.layers
@@ -50,12 +51,16 @@ class EarlyExitModel:
         self._head_layers = backbone.head_bytes() / layer_bytes
         self._listed = listed_by(self.heads)
         self.row_price = ROW_PRICE
-        if kv_map is not None and kv_map.depth not in exits:
-            raise EngineError(f"keys and values are mapped behind layer {kv_map.depth}, where no exit stands: {exits}")
-        self.filler = None if kv_map is None else backbone.filler(kv_map)
-        self.filled_segment = -1 if kv_map is None or self.filler is None else exits.index(kv_map.depth) + 1
-        """The first segment that is filled instead of run, for rows far above the cursor; -1 for none."""
-        self.map_layers = 0.0 if self.filler is None else self.filler.map_bytes / layer_bytes
+        self.fillings: dict[int, Filling] = {}
+        for found in kv_maps:
+            if found.depth not in exits:
+                raise EngineError(
+                    f"keys and values are mapped behind layer {found.depth}, where no exit stands: {exits}"
+                )
+            if (filler := backbone.filler(found)) is not None:
+                self.fillings[found.depth] = Filling(
+                    exits.index(found.depth) + 1, filler, filler.map_bytes / layer_bytes
+                )
 
     @property
     def layers(self) -> int:

@@ -42,7 +42,8 @@ class Session:
     def __init__(self, model: EarlyExitModel) -> None:
         self.model = model
         self.tokens: list[int] = []
-        self.filled = 0
+        # Rows before `filled` may have been filled from so many layers, none before the first.
+        self.filled, self.filled_from = 0, model.layers
         self.forget_drafts()
         nothing = model.backbone.embed([], 0)
         self.segments = [SegmentState(model.backbone.new_cache(len(layers)), nothing) for layers in model.segments]
@@ -63,8 +64,13 @@ class Session:
             ran = segment.length
             segment.rewind(length, supplied)
             supplied = ran
-        self.filled = self.filled if length > FIRST_ROWS else 0
+        if length <= FIRST_ROWS:
+            self.filled, self.filled_from = 0, self.model.layers
         del self.tokens[length:]
+
+    def may_serve(self, fill: int) -> bool:
+        """Say whether all rows are as exact as a request wants that fills from a depth, or with 0 not at all."""
+        return not self.filled or 0 < fill <= self.filled_from
 
     @torch.inference_mode()
     def feed(self, tokens: Sequence[int]) -> None:
@@ -115,18 +121,21 @@ class Session:
         return outputs
 
     @torch.inference_mode()
-    def fill(self, before: Callable[[float], Callable[[int], None]] = lambda layers: lambda rows: None) -> int:
-        """Fill the rows far above the last one that wait behind the model's map of keys and values; count them.
+    def fill(
+        self, depth: int, before: Callable[[float], Callable[[int], None]] = lambda layers: lambda rows: None
+    ) -> int:
+        """Fill the rows far above the last one that wait behind the map of keys and values after `depth`; count them.
 
         Where there are enough of them, and nothing behind the map has run further than they. The rows before the first
         whole block of 16 are run. `before(layers)` gives what is called with rows that are about to run through so many
         layers, as `before_chunk` is for `run`.
         """
         model = self.model
-        if model.filler is None:
+        filling = model.fillings.get(depth)
+        if filling is None:
             return 0
-        deeper = range(model.filled_segment, len(model.segments))
-        segment = self.segments[model.filled_segment]
+        deeper = range(filling.segment, len(model.segments))
+        segment = self.segments[filling.segment]
         start, waiting = segment.length, segment.queue.shape[0]
         if any(self.segments[index].length < start for index in deeper):
             return 0
@@ -137,11 +146,11 @@ class Session:
         for index in deeper if first else ():
             self.run(index, before(len(model.segments[index])), first)
         start += first
-        before(model.map_layers)(far)
+        before(filling.layers)(far)
         caches = [(model.segments[index], self.segments[index].cache) for index in deeper if model.segments[index]]
-        model.filler.fill(segment.queue[:far], start, caches)
+        filling.filler.fill(segment.queue[:far], start, caches)
         segment.queue = segment.queue[far:]
-        self.filled = start + far
+        self.filled, self.filled_from = start + far, min(self.filled_from, depth)
         for index in deeper:
             self.segments[index].length = self.filled
         return far

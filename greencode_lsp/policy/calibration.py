@@ -24,6 +24,7 @@ class Bound:
     `loss` is relative: the share of full depth's right next tokens that may get lost. `threshold` is None where no
     threshold was proven: every token goes to full depth then. `expected_loss` is the mean on the calibration projects
     and `upper_loss` its upper confidence limit, `mean_depth` counts layers, `saved` is the share of joules.
+    All that is about exits; a map of keys and values after `fill` layers has a part of the bound, too, 0 for none.
     """
 
     loss: float
@@ -32,6 +33,16 @@ class Bound:
     upper_loss: float
     mean_depth: float
     saved: float
+    fill: int = 0
+
+
+@dataclass(frozen=True)
+class ProvenMap:
+    """A map of keys and values that bounds leave room for: its depth, its file, and how much of a bound it takes."""
+
+    depth: int
+    sha256: str
+    upper_loss: float
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,7 @@ class Calibration:
     `confidence` is that of each bound on its own; `clusters` is how many independent projects (or files, as `unit`
     says) it rests on. `drafting_threshold` is the one at which exits draft fastest where full depth verifies them; None
     where drafting does not pay. `policy_sha256` and `exits_sha256` name the policy and the trained exits that all of it
-    is about, the latter empty where nobody kept it. `filling_loss` is the part of every bound that is left to a map of
-    keys and values, `kv_map_sha256`; without one, nothing.
+    is about, the latter empty where nobody kept it. `maps` are those of keys and values that bounds leave a part to.
     """
 
     confidence: float
@@ -54,8 +64,7 @@ class Calibration:
     bounds: tuple[Bound, ...]
     drafting_threshold: float | None = None
     exits_sha256: str = ""
-    kv_map_sha256: str = ""
-    filling_loss: float = 0.0
+    maps: tuple[ProvenMap, ...] = ()
     profiles: Mapping[str, float] = field(default_factory=lambda: dict(PROFILES))
 
     def bound(self, loss: float) -> Bound | None:
@@ -81,6 +90,7 @@ def read_calibration(path: Path) -> Calibration:
                 upper_loss=_number(bound["upper_loss"]),
                 mean_depth=_number(bound["mean_depth"]),
                 saved=_number(bound["saved"]),
+                fill=int(bound.get("fill", 0)),
             )
             for bound in data["bounds"]
         )
@@ -95,8 +105,10 @@ def read_calibration(path: Path) -> Calibration:
             bounds=bounds,
             drafting_threshold=None if drafting is None else _number(drafting),
             exits_sha256=str(data.get("exits_sha256", "")),
-            kv_map_sha256=str(data.get("kv_map_sha256", "")),
-            filling_loss=_number(data.get("filling_loss", 0.0)),
+            maps=tuple(
+                ProvenMap(int(one["depth"]), str(one["sha256"]), _number(one["upper_loss"]))
+                for one in data.get("maps", ())
+            ),
             profiles={str(name): _number(loss) for name, loss in data["profiles"].items()},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

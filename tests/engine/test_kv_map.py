@@ -6,17 +6,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from greencode_lsp.completion.loading import load_map
+from greencode_lsp.completion.loading import load_maps
 from greencode_lsp.engine import EarlyExitModel, EngineError, NumericalError, Request, Runner, Session, generate
 from greencode_lsp.engine import kv_map as limits
 from greencode_lsp.engine.architecture import Linear
 from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.identity import weights_identity
-from greencode_lsp.engine.kv_map import KV_MAP_FILE, KvMap, load_kv_map, save_kv_map, upper_loss_of
+from greencode_lsp.engine.kv_map import KvMap, facts_of, kv_map_file, load_kv_map, save_kv_map
 from greencode_lsp.engine.packed import KernelUnavailableError, load_packed
 from greencode_lsp.models import Bundle, FolderSource
 from greencode_lsp.policy import Calibration, FixedExit, NeverExit
 from greencode_lsp.policy.bundle import file_sha256
+from greencode_lsp.policy.calibration import ProvenMap
 from tests.engine.conftest import Twins
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -52,9 +53,9 @@ def wrong_map(backbone: Runner, depth: int) -> KvMap:
 def test_an_exact_map_changes_no_token_and_no_key_or_value(twins: Twins) -> None:
     backbone = twins.backbone
     deepest = backbone.shape.layers - 1
-    model = EarlyExitModel(backbone, (2, deepest), kv_map=exact_map(backbone))
+    model = EarlyExitModel(backbone, (2, deepest), kv_maps=[exact_map(backbone)])
     session = Session(model)
-    filled = generate(session, Request(PROMPT, 12, NeverExit(), fill=True))
+    filled = generate(session, Request(PROMPT, 12, NeverExit(), fill=deepest))
     assert [token.id for token in filled.tokens] == twins.greedy(PROMPT, 12)
     assert session.filled == 112  # 16 rows run, of 134 others 32 are near and 96 are whole blocks
     whole = Session(model)
@@ -70,12 +71,12 @@ def test_the_kernel_finds_mapped_keys_and_values_where_it_reads_them(twins: Twin
     except KernelUnavailableError as error:
         pytest.skip(str(error))
     deepest = packed.shape.layers - 1
-    model = EarlyExitModel(packed, (deepest,), kv_map=exact_map(twins.backbone))
+    model = EarlyExitModel(packed, (deepest,), kv_maps=[exact_map(twins.backbone)])
     filled, whole = Session(model), Session(model)
     for session in (filled, whole):
         session.feed(PROMPT)
         session.run(0)
-    assert filled.fill() == 96
+    assert filled.fill(deepest) == 96
     outputs = [session.run(1)[-12:] for session in (filled, whole)]
     states = [session.segments[1].cache for session in (filled, whole)]
     for found, expected in (
@@ -87,22 +88,22 @@ def test_the_kernel_finds_mapped_keys_and_values_where_it_reads_them(twins: Twin
 
 
 def test_filled_rows_cost_their_map_and_nothing_deeper(twins: Twins) -> None:
-    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 4))
-    runs = generate(Session(model), Request(PROMPT, 1, NeverExit(), fill=True)).work.layer_runs
-    assert model.map_layers > 0
-    assert runs == {(2, 150): 2, (2, 16): 1, (model.map_layers, 96): 1, (2, 38): 1}
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_maps=[wrong_map(twins.backbone, 4)])
+    runs = generate(Session(model), Request(PROMPT, 1, NeverExit(), fill=4)).work.layer_runs
+    assert (layers := model.fillings[4].layers) > 0
+    assert runs == {(2, 150): 2, (2, 16): 1, (layers, 96): 1, (2, 38): 1}
 
 
 def test_tokens_that_leave_above_the_map_fill_nothing(twins: Twins) -> None:
-    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 4))
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_maps=[wrong_map(twins.backbone, 4)])
     session = Session(model)
-    generate(session, Request(PROMPT, 3, FixedExit(2), fill=True))
+    generate(session, Request(PROMPT, 3, FixedExit(2), fill=4))
     assert session.filled == 0
 
 
 def test_short_prompts_and_requests_that_do_not_ask_are_run_as_ever(twins: Twins) -> None:
-    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 4))
-    for prompt, fill in ((PROMPT[:79], True), (PROMPT, False)):
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_maps=[wrong_map(twins.backbone, 4)])
+    for prompt, fill in ((PROMPT[:79], 4), (PROMPT, 0)):
         session = Session(model)
         found = generate(session, Request(prompt, 8, NeverExit(), fill=fill))
         assert [token.id for token in found.tokens] == twins.greedy(prompt, 8)
@@ -110,9 +111,9 @@ def test_short_prompts_and_requests_that_do_not_ask_are_run_as_ever(twins: Twins
 
 
 def test_what_must_be_exact_reads_nothing_that_was_filled(twins: Twins) -> None:
-    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 4))
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_maps=[wrong_map(twins.backbone, 4)])
     session = Session(model)
-    generate(session, Request(PROMPT, 4, NeverExit(), fill=True))
+    generate(session, Request(PROMPT, 4, NeverExit(), fill=4))
     assert session.filled
     again = generate(session, Request(PROMPT, 8, NeverExit()))
     assert [token.id for token in again.tokens] == twins.greedy(PROMPT, 8)
@@ -120,12 +121,12 @@ def test_what_must_be_exact_reads_nothing_that_was_filled(twins: Twins) -> None:
 
 
 def test_a_session_goes_on_behind_filled_rows_and_fills_more_of_a_long_insertion(twins: Twins) -> None:
-    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 4))
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_maps=[wrong_map(twins.backbone, 4)])
     session = Session(model)
-    generate(session, Request(PROMPT, 1, NeverExit(), fill=True))
-    typed = generate(session, Request([*PROMPT, 7, 8, 9], 1, NeverExit(), fill=True))
+    generate(session, Request(PROMPT, 1, NeverExit(), fill=4))
+    typed = generate(session, Request([*PROMPT, 7, 8, 9], 1, NeverExit(), fill=4))
     assert (typed.reused_rows, session.filled) == (150, 112)
-    pasted = generate(session, Request([*PROMPT, 7, 8, 9, *PROMPT[:100]], 1, NeverExit(), fill=True))
+    pasted = generate(session, Request([*PROMPT, 7, 8, 9, *PROMPT[:100]], 1, NeverExit(), fill=4))
     assert pasted.reused_rows == 153
     assert session.filled == 160 + 48  # 7 rows up to a whole block run, 32 of the rest are near
     session.rewind(limits.FIRST_ROWS)
@@ -133,17 +134,32 @@ def test_a_session_goes_on_behind_filled_rows_and_fills_more_of_a_long_insertion
     assert [segment.length for segment in session.segments] == [16, 16, 16]
 
 
+def test_a_session_serves_requests_that_fill_from_no_deeper_than_it_was(twins: Twins) -> None:
+    maps = [wrong_map(twins.backbone, depth) for depth in (2, 4)]
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_maps=maps)
+    session = Session(model)
+    for fill, reused, filled_from in ((4, 0, 4), (2, 149, 4), (4, 149, 4)):
+        ran = generate(session, Request(PROMPT, 1, NeverExit(), fill=fill))
+        assert (ran.reused_rows, session.filled, session.filled_from) == (reused, 112, filled_from)
+    session.rewind(0)
+    generate(session, Request(PROMPT, 1, NeverExit(), fill=2))
+    deeper = generate(session, Request(PROMPT, 1, NeverExit(), fill=4))
+    assert (deeper.reused_rows, session.filled_from) == (0, 4)
+    alone = generate(Session(model), Request(PROMPT, 1, NeverExit(), fill=4))
+    assert deeper.tokens[0].probability == pytest.approx(alone.tokens[0].probability)
+
+
 def test_a_map_that_stands_behind_no_exit_is_refused(twins: Twins) -> None:
     with pytest.raises(EngineError, match=r"mapped behind layer 3, where no exit stands: \(2, 4\)"):
-        EarlyExitModel(twins.backbone, (2, 4), kv_map=wrong_map(twins.backbone, 3))
+        EarlyExitModel(twins.backbone, (2, 4), kv_maps=[wrong_map(twins.backbone, 3)])
 
 
 def test_keys_and_values_that_are_no_numbers_do_not_pass(twins: Twins) -> None:
     broken = wrong_map(twins.backbone, 4)
     broken.linear.weight.fill_(float("nan"))
-    model = EarlyExitModel(twins.backbone, (2, 4), kv_map=broken)
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_maps=[broken])
     with pytest.raises(NumericalError, match="mapped from layer 4"):
-        generate(Session(model), Request(PROMPT, 1, NeverExit(), fill=True))
+        generate(Session(model), Request(PROMPT, 1, NeverExit(), fill=4))
 
 
 def test_a_bundles_map_is_used_only_where_its_calibration_left_room_for_it(
@@ -154,24 +170,24 @@ def test_a_bundles_map_is_used_only_where_its_calibration_left_room_for_it(
         "tiny", "for tests", shape.family, "none", shape.layers, (2, 4), FolderSource(twins.folder), tmp_path
     )
     without = Calibration(0.95, "calibration", 1, "project", 9, "", ())
-    assert load_map(bundle, twins.folder, twins.backbone, without) is None
-    path = tmp_path / KV_MAP_FILE
+    assert load_maps(bundle, twins.folder, twins.backbone, without) == []
+    path = tmp_path / kv_map_file(4)
     save_kv_map(path, wrong_map(twins.backbone, 4), shape, weights_identity(twins.folder))
-    for calibration in (None, without, replace(without, kv_map_sha256="another")):
+    for calibration in (None, without, replace(without, maps=(ProvenMap(4, "another", 0.0),))):
         caplog.clear()
-        assert load_map(bundle, twins.folder, twins.backbone, calibration) is None
+        assert load_maps(bundle, twins.folder, twins.backbone, calibration) == []
         assert "is not used: the bundle was calibrated without it" in caplog.text
-    found = load_map(bundle, twins.folder, twins.backbone, replace(without, kv_map_sha256=file_sha256(path)))
-    assert found is not None and found.depth == 4
+    proven = replace(without, maps=(ProvenMap(4, file_sha256(path), 0.001),))
+    assert [found.depth for found in load_maps(bundle, twins.folder, twins.backbone, proven)] == [4]
 
 
 def test_a_map_survives_its_file(twins: Twins, tmp_path: Path) -> None:
-    path, shape = tmp_path / "kv_map.safetensors", twins.backbone.shape
+    path, shape = tmp_path / kv_map_file(4), twins.backbone.shape
     made = wrong_map(twins.backbone, 4)
     found = KvMap(4, Linear(torch.randn_like(made.linear.weight), torch.randn(len(made.linear.weight))), 0.002)
     save_kv_map(path, found, shape, "these weights")
     loaded = load_kv_map(path, shape, "these weights")
-    assert (loaded.depth, loaded.upper_loss, upper_loss_of(path)) == (4, 0.002, 0.002)
+    assert (loaded.depth, loaded.upper_loss, facts_of(path)) == (4, 0.002, (4, 0.002))
     torch.testing.assert_close(loaded.linear.weight, found.linear.weight.half().float())
     torch.testing.assert_close(loaded.linear.bias, found.linear.bias)
     with pytest.raises(EngineError, match="was fitted to other weights"):
@@ -179,12 +195,12 @@ def test_a_map_survives_its_file(twins: Twins, tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_map_of_this_model_is_one_line(twins: Twins, tmp_path: Path) -> None:
-    path, shape = tmp_path / "kv_map.safetensors", twins.backbone.shape
+    path, shape = tmp_path / kv_map_file(4), twins.backbone.shape
     with pytest.raises(EngineError, match="is not a readable map of keys and values"):
         load_kv_map(path, shape)
     path.write_bytes(b"no tensors")
     with pytest.raises(EngineError, match="is not a readable map of keys and values"):
-        upper_loss_of(path)
+        facts_of(path)
     save_kv_map(path, KvMap(4, Linear(torch.zeros(8, 8), torch.zeros(8))), shape, "")
     with pytest.raises(EngineError, match=r"has no weight of shape"):
         load_kv_map(path, shape)

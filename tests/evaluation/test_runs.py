@@ -110,17 +110,17 @@ def test_a_filled_prompt_is_charged_for_what_ran_of_it(opened, load, monkeypatch
     example, shape = load("py150").examples[0], opened.model.backbone.shape
     outputs = 6 * 2 * shape.kv_heads * shape.head_size
     nothing = KvMap(24, Linear(torch.zeros(outputs, shape.hidden_size), torch.zeros(outputs)))
-    model = EarlyExitModel(opened.model.backbone, (12, 24), kv_map=nothing)
+    model = EarlyExitModel(opened.model.backbone, (12, 24), kv_maps=[nothing])
     unit = CostTable((1,), (1.0,), (0.0,), "estimate")
-    prompts, rows = SharedPrompts(model, unit, Gauge(None), fill=True), len(example.prompt) - 1
+    prompts, rows = SharedPrompts(model, unit, Gauge(None), fill=24), len(example.prompt) - 1
     for policy, deep in ((NeverExit(), True), (FixedExit(12), False)):
         prefill = prompts.prefill(example.prompt)
         assert 0 < prefill.filled <= rows - 32
         prefill.session.rewind(rows)
-        generation = generate(prefill.session, Request(example.prompt, 1, policy, fill=True))
+        generation = generate(prefill.session, Request(example.prompt, 1, policy, fill=24))
         span = Gauge(None).between(Gauge(None).read(), Gauge(None).read())
         cost = prompts.cost(prefill, generation, span, drafts=False)
-        behind = model.map_layers * prefill.filled + 6 * (rows - prefill.filled)
+        behind = model.fillings[24].layers * prefill.filled + 6 * (rows - prefill.filled)
         assert cost.joules_prefill == pytest.approx(24 * rows + behind if deep else 12 * rows)
 
 

@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from greencode_lsp.completion.profiles import Profile, ProfileError, resolve_profile
 from greencode_lsp.policy import BundlePolicy, FixedExit, NeverExit, PolicyError, Reading, Verdict, load_bundle_policy
+from greencode_lsp.policy.calibration import ProvenMap, read_calibration
 from greencode_lsp.policy.learned import LearnedPolicy, load_network
 from tests.policy.files import HIDDEN, random_tensors, write_calibration_file, write_policy_file
 
@@ -104,6 +106,18 @@ def test_profiles_take_the_thresholds_that_calibration_found(tmp_path):
     drafting = {name: resolve_profile(name, bundle).lookup for name in ("full", "exact", "balanced", "eco")}
     assert drafting == {"full": False, "exact": True, "balanced": True, "eco": True}
     assert resolve_profile("full", bundle).make_policy is NeverExit
+
+
+def test_profiles_fill_by_the_map_that_their_bound_left_room_for(tmp_path):
+    write_policy_file(tmp_path, EXITS)
+    path = write_calibration_file(tmp_path, {0.01: 2.0, 0.02: None, 0.05: -1.0})
+    written, maps = read_calibration(path), (ProvenMap(18, "one", 0.02), ProvenMap(22, "another", 0.004))
+    bounds = [replace(bound, fill=fill) for bound, fill in zip(written.bounds, (22, 18, 18), strict=True)]
+    replace(written, bounds=tuple(bounds), maps=maps).write(path)
+    assert read_calibration(path).maps == maps
+    bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN)
+    assert [resolve_profile(name, bundle).fill for name in ("full", "exact", "balanced", "eco")] == [0, 0, 22, 18]
+    assert resolve_profile("balanced", bundle, 0.02).fill == 0  # nothing exits there
 
 
 @pytest.mark.parametrize(("loss", "threshold"), [(0.005, 3.0), (0.015, 2.0), (0.02, 1.0), (0.2, -1.0)])

@@ -69,7 +69,10 @@ class _Chooser:
     def __init__(self, opened: OpenedBundle, examples: Sequence[Example]) -> None:
         self._opened, self._examples = opened, examples
         self._forced = ForcedTexts(SharedPrompts(opened.model, opened.table, opened.gauge))
-        self._filled = ForcedTexts(SharedPrompts(opened.model, opened.table, opened.gauge, fill=True))
+        self._filled = {
+            depth: ForcedTexts(SharedPrompts(opened.model, opened.table, opened.gauge, depth))
+            for depth in opened.model.fillings
+        }
         self._profiles: dict[str, Profile] = {}
         self._exiting: dict[str, Profile] = {}
         self._chosen = Chosen()
@@ -110,9 +113,9 @@ class _Chooser:
             detail = "exits draft, full depth verifies"
         if profile.lookup:
             detail += "; the text before drafts, too"
-        forced = self._filled if profile.fill and self._filled.prompts.fill else self._forced
-        if forced is self._filled:
-            detail += "; rows far above leave mapped keys and values"
+        forced = self._filled.get(profile.fill, self._forced)
+        if forced is not self._forced:
+            detail += f"; rows far above leave keys and values mapped from layer {profile.fill}"
         make_policy = self._ignore_seed(profile)
         decoder = EngineDecoder(forced, self._opened.tokenizer, make_policy, profile.verify, profile.lookup)
         self._chosen.configurations.append(Configuration(name, kind, detail, decoder))

@@ -18,7 +18,7 @@ from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.exits import EXITS_FILE
 from greencode_lsp.engine.identity import weights_identity
-from greencode_lsp.engine.kv_map import KV_MAP_FILE
+from greencode_lsp.engine.kv_map import KV_MAP_FILES
 from greencode_lsp.evaluation.benchmark.gauge import Gauge
 from greencode_lsp.models import Bundle, find_bundle, load_folder
 from greencode_lsp.paths import cache_folder
@@ -26,7 +26,7 @@ from greencode_lsp.policy import BundlePolicy
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
 from greencode_lsp.policy.calibration import CALIBRATION_FILE
 
-ARTEFACTS = (EXITS_FILE, ADAPTERS_FILE, POLICY_FILE, CALIBRATION_FILE, KV_MAP_FILE)
+ARTEFACTS = (EXITS_FILE, ADAPTERS_FILE, POLICY_FILE, CALIBRATION_FILE, KV_MAP_FILES)
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class OpenedBundle:
 
     def fingerprint(self) -> dict[str, str]:
         """Name what results depend on: the weights, and each artefact of training, by hash."""
-        files = {name: self.bundle.folder / name for name in ARTEFACTS}
-        artefacts = {name: file_sha256(path) for name, path in files.items() if path.is_file()}
+        paths = [path for name in ARTEFACTS for path in sorted(self.bundle.folder.glob(name))]
+        artefacts = {path.name: file_sha256(path) for path in paths}
         return {"weights": weights_identity(self.folder), **artefacts}
 
 

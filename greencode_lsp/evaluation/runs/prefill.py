@@ -22,7 +22,7 @@ from greencode_lsp.evaluation.runs.records import Cost
 class Prefill:
     """A session that holds all of a prompt but its last token, and what each segment took to run it.
 
-    `filled` rows of the segments behind the model's map of keys and values were not run.
+    `filled` rows of the segments behind a map of keys and values were not run.
     """
 
     session: Session
@@ -37,11 +37,11 @@ class Prefill:
 
 
 class SharedPrompts:
-    """Runs prompts through one model; keeps the last one. With `fill`, rows far above are filled where they may be."""
+    """Runs prompts through one model; keeps the last one. Rows far above are filled by the map after `fill` layers."""
 
-    def __init__(self, model: EarlyExitModel, table: CostTable | None, gauge: Gauge, fill: bool = False) -> None:
-        self.model, self.table, self.gauge = model, table, gauge
-        self.fill = fill and model.filler is not None
+    def __init__(self, model: EarlyExitModel, table: CostTable | None, gauge: Gauge, fill: int = 0) -> None:
+        self.model, self.table, self.gauge, self.fill = model, table, gauge, fill
+        self._filling = model.fillings.get(fill)
         self._last: Prefill | None = None
 
     def prefill(self, prompt: tuple[int, ...]) -> Prefill:
@@ -58,8 +58,8 @@ class SharedPrompts:
         for index in range(len(self.model.segments)):
             begun = self.gauge.read()
             if len(prompt) > 1:
-                if self.fill and index == self.model.filled_segment:
-                    filled = session.fill()
+                if self._filling is not None and index == self._filling.segment:
+                    filled = session.fill(self.fill)
                 session.run(index)
             spans.append(self.gauge.between(begun, self.gauge.read()))
         return Prefill(session, prompt, tuple(spans), filled)
@@ -84,11 +84,11 @@ class SharedPrompts:
 
     def _work(self, prefill: Prefill, segment: int) -> Work:
         """Return what running a prompt through a segment was."""
-        model, rows, layers = self.model, len(prefill.prompt) - 1, len(self.model.segments[segment])
-        if not prefill.filled or segment < model.filled_segment:
+        rows, layers, filling = len(prefill.prompt) - 1, len(self.model.segments[segment]), self._filling
+        if filling is None or not prefill.filled or segment < filling.segment:
             return rows_work(layers, rows)
         ran = rows_work(layers, FIRST_ROWS) + rows_work(layers, rows - FIRST_ROWS - prefill.filled)
-        return ran + rows_work(model.map_layers, prefill.filled) if segment == model.filled_segment else ran
+        return ran + rows_work(filling.layers, prefill.filled) if segment == filling.segment else ran
 
     def _joules(
         self, prefill: Prefill, reached: Sequence[int], generation: Generation, drafts: bool

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
-from greencode_lsp.policy.calibration import PROFILES, Bound, Calibration
+from greencode_lsp.policy.calibration import PROFILES, Bound, Calibration, ProvenMap
 from greencode_lsp.policy.learned import read_policy
 from greencode_lsp.training.calibration.drafting import drafting_threshold
 from greencode_lsp.training.calibration.learn_then_test import (
@@ -27,6 +27,9 @@ from greencode_lsp.training.progress import Report
 LOSSES = (0.005, 0.01, 0.02, 0.05)
 CONFIDENCE = 0.95
 
+MAP_SHARE = 0.5
+"""A map of keys and values may take so much of a bound: what is left to exits saves where no prompt is read."""
+
 SPLIT = "calibration"
 
 __all__ = ["CONFIDENCE", "LOSSES", "POLICY_FILE", "Calibrated", "calibrate"]
@@ -40,25 +43,17 @@ class Calibrated:
     curve: list[Row]
 
 
-@dataclass(frozen=True)
-class Filling:
-    """A map of keys and values that profiles will use: its file's sha256, and what it may cost of every bound."""
-
-    sha256: str
-    upper_loss: float
-
-
 def calibrate(
     traces: TraceSet,
     policy_path: Path,
     costs: Costs,
     report: Report,
     confidence: float,
-    filling: Filling | None = None,
+    maps: Sequence[ProvenMap] = (),
 ) -> Calibrated:
     """Prove thresholds on traces no training has seen; raise `TrainingError` where policy and traces do not fit.
 
-    What is proven is each allowed loss less what `filling` may cost.
+    A bound that leaves room for one of `maps` leaves it to the shallowest, and what is proven is the rest.
     """
     policy = read_policy(policy_path)
     check_traces(policy, policy_path, traces)
@@ -67,7 +62,6 @@ def calibrate(
             f"these traces are of {traces.split}, and a bound is proven on what no training has seen: record some with "
             f"greencode train traces --split {SPLIT}"
         )
-    taken = 0.0 if filling is None else filling.upper_loss
     report("scoring", 0, 1)
     exit_scores, stop_scores = score(policy, traces)
     units = independent_units(traces)
@@ -82,17 +76,11 @@ def calibrate(
     bounds = []
     for done, loss in enumerate(LOSSES):
         report("testing", done, len(LOSSES))
-        bounds.append(
-            describe(
-                loss,
-                lowest_proven(grid, losses_at, loss - taken, confidence),
-                traces,
-                costs,
-                choice_at,
-                losses_at,
-                confidence,
-            )
-        )
+        chosen = map_within(maps, loss)
+        left = loss - (chosen.upper_loss if chosen else 0.0)
+        threshold = lowest_proven(grid, losses_at, left, confidence)
+        found = describe(loss, threshold, traces, costs, choice_at, losses_at, confidence)
+        bounds.append(replace(found, fill=chosen.depth if chosen else 0))
     report("comparing", 0, 1)
     calibration = Calibration(
         confidence=confidence,
@@ -102,13 +90,18 @@ def calibrate(
         clusters=units.count,
         policy_sha256=file_sha256(policy_path),
         exits_sha256=traces.exits_sha256,
-        kv_map_sha256="" if filling is None else filling.sha256,
-        filling_loss=taken,
+        maps=tuple(maps),
         bounds=tuple(bounds),
         drafting_threshold=drafting_threshold(traces, exit_scores, grid, costs),
         profiles=dict(PROFILES),
     )
     return Calibrated(calibration, policy_table(traces, {policy.kind: policy}, costs))
+
+
+def map_within(maps: Sequence[ProvenMap], loss: float) -> ProvenMap | None:
+    """Return the shallowest map that takes no more than its share of a bound, None where none is that good."""
+    fitting = (one for one in maps if one.upper_loss <= MAP_SHARE * loss)
+    return min(fitting, key=lambda one: one.depth, default=None)
 
 
 def describe(

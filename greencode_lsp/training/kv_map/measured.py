@@ -63,9 +63,9 @@ def summary(measured: Sequence[FilledWindow]) -> dict[str, float]:
 
 @torch.inference_mode()
 def measure_filling(
-    model: EarlyExitModel, windows: Sequence[Window], lead: Sequence[int], report: Report
+    model: EarlyExitModel, depth: int, windows: Sequence[Window], lead: Sequence[int], report: Report
 ) -> list[FilledWindow]:
-    """Run texts with and without filling, and read all near tokens at full depth; short texts are left out."""
+    """Run texts with and without filling after `depth` layers, and read all near tokens; short texts are left out."""
     found = []
     for index, window in enumerate(windows):
         report("measuring", index, len(windows))
@@ -73,7 +73,7 @@ def measure_filling(
         if not far_rows(len(tokens) - 1 - FIRST_ROWS):
             continue
         true = torch.tensor(tokens[-NEAR_ROWS:])
-        exact, filled = (near_logits(model, tokens[:-1], fill) for fill in (False, True))
+        exact, filled = (near_logits(model, tokens[:-1], fill) for fill in (0, depth))
         said, said_filled = exact.argmax(dim=-1), filled.argmax(dim=-1)
         found.append(
             FilledWindow(
@@ -89,12 +89,12 @@ def measure_filling(
     return found
 
 
-def near_logits(model: EarlyExitModel, tokens: Sequence[int], fill: bool) -> Tensor:
-    """Return the logits at full depth [rows, vocabulary] of a text's near rows."""
+def near_logits(model: EarlyExitModel, tokens: Sequence[int], fill: int) -> Tensor:
+    """Return the logits at full depth [rows, vocabulary] of a text's near rows, filled after so many layers or not."""
     session = Session(model)
     session.feed(tokens)
     for segment in range(len(model.segments)):
-        if fill and segment == model.filled_segment:
-            session.fill()
+        if fill and segment == model.fillings[fill].segment:
+            session.fill(fill)
         hidden = session.run(segment)
     return model.backbone.logits(hidden[-NEAR_ROWS:]).float()

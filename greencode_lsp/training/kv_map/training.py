@@ -1,11 +1,11 @@
-"""From a corpus to `kv_map.safetensors`: a first map by least squares, one that learns from it, and what it loses."""
+"""From a corpus to a map's file: a first map by least squares, one that goes on learning, and what that loses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from greencode_lsp.engine import EarlyExitModel, load_backbone
-from greencode_lsp.engine.kv_map import KV_MAP_FILE, KvMap, save_kv_map
+from greencode_lsp.engine.kv_map import KvMap, kv_map_file, save_kv_map
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.recipe import Recipe
 from greencode_lsp.training.exits.trainer import make_accelerator, train
@@ -80,13 +80,13 @@ def train_kv_map(opened: OpenedModel, job: MapJob, report: Report) -> Mapping[st
         origin = {"model": opened.material.identity, "corpus": corpus.identity, "fitted": f"{job.fit_tokens} tokens"}
         train(task, recipe, origin, job.out, make_accelerator("cpu"), report)
         found = task.layers.learned()
-    model = EarlyExitModel(runner, opened.exits, opened.heads, found)
-    if model.filler is None:
+    model = EarlyExitModel(runner, opened.exits, opened.heads, [found])
+    if depth not in model.fillings:
         raise TrainingError(f"keys and values are not filled on {runner.device}; use --device cpu")
     checking = opened.windows(job.corpus, "calibration", job.choice(job.check_tokens))
-    measured = summary(measure_filling(model, checking, opened.material.lead, report))
+    measured = summary(measure_filling(model, depth, checking, opened.material.lead, report))
     with disk_errors(job.out):
         job.out.mkdir(parents=True, exist_ok=True)
         kept: KvMap = replace(found, upper_loss=measured["upper_loss"])
-        save_kv_map(job.out / KV_MAP_FILE, kept, runner.shape, opened.material.identity)
-    return {**measured, "map_layers": model.map_layers}
+        save_kv_map(job.out / kv_map_file(depth), kept, runner.shape, opened.material.identity)
+    return {**measured, "map_layers": model.fillings[depth].layers}

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
+from greencode_lsp.policy.calibration import ProvenMap
 from greencode_lsp.policy.learned import read_policy
-from greencode_lsp.training.calibration.calibrate import Calibrated, Filling, calibrate
+from greencode_lsp.training.calibration.calibrate import Calibrated, calibrate
 from greencode_lsp.training.calibration.drafting import drafting_speed, drafting_threshold
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.policy.costs import Costs
@@ -48,10 +49,13 @@ def test_every_bound_is_kept_with_its_confidence(calibrated: Calibrated, policy_
 
 def test_a_map_of_keys_and_values_takes_its_part_of_every_bound(calibrated: Calibrated, policy_path: Path) -> None:
     traces = unseen_traces(rows=20_000, packages=30, seed=8)
-    found = calibrate(traces, policy_path, COSTS, silent, 0.95, Filling("its hash", 0.004)).calibration
-    assert (found.kv_map_sha256, found.filling_loss) == ("its hash", 0.004)
+    maps = (ProvenMap(18, "its hash", 0.009), ProvenMap(22, "another", 0.004))
+    found = calibrate(traces, policy_path, COSTS, silent, 0.95, maps).calibration
+    assert found.maps == maps
+    assert [bound.fill for bound in found.bounds] == [0, 22, 18, 18]  # at most half a bound goes to a map
+    taken = {0: 0.0, 18: 0.009, 22: 0.004}
     for bound, without in zip(found.bounds, calibrated.calibration.bounds, strict=True):
-        assert bound.upper_loss <= bound.loss - 0.004
+        assert bound.upper_loss <= bound.loss - taken[bound.fill]
         assert bound.threshold is None or (without.threshold is not None and bound.threshold >= without.threshold)
     assert found.bounds[2].threshold is not None
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from greencode_lsp.cli.main import app
 from greencode_lsp.engine import EarlyExitModel, load_backbone
 from greencode_lsp.engine.architecture import Linear
-from greencode_lsp.engine.kv_map import KV_MAP_FILE, KvMap, load_kv_map
+from greencode_lsp.engine.kv_map import KvMap, kv_map_file, load_kv_map
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.trainer import make_accelerator, train
 from greencode_lsp.training.kv_map import measured
@@ -40,12 +40,12 @@ def test_learning_computes_what_the_engine_does(material: Material, corpus_folde
     backbone, found = load_backbone(material.folder), random_map(material)
     window = split_windows(open_corpus(corpus_folder, material), "heldout", Choice(96, 96))[0]
     tokens = [*material.lead, *map(int, window.ids)]
-    engine = near_logits(EarlyExitModel(backbone, (2,), kv_map=found), tokens, fill=True)
+    engine = near_logits(EarlyExitModel(backbone, (2,), kv_maps=[found]), tokens, fill=2)
     hidden = backbone.run_layers(range(2), backbone.embed(tokens, 0), 0, backbone.new_cache(2))
     far = (len(tokens) - 32) // 16 * 16
     learning = backbone.logits(FilledLayers(backbone, found)(hidden, far))
     torch.testing.assert_close(learning[-len(engine) :], engine, atol=1e-4, rtol=1e-4)
-    exact = near_logits(EarlyExitModel(backbone, (2,), kv_map=found), tokens, fill=False)
+    exact = near_logits(EarlyExitModel(backbone, (2,), kv_maps=[found]), tokens, fill=0)
     assert (engine - exact).abs().max() > 0.1  # the map matters
 
 
@@ -92,7 +92,7 @@ def test_the_command_writes_a_map_and_says_what_it_loses(
     code, learned = run("learned", "--depth", 3, "--max-tokens", 4000, "--json")
     assert code == 0, learned
     shape = load_backbone(material.folder).shape
-    maps = [load_kv_map(tmp_path / name / KV_MAP_FILE, shape, material.identity) for name in ("fitted", "learned")]
+    maps = [load_kv_map(tmp_path / name / kv_map_file(3), shape, material.identity) for name in ("fitted", "learned")]
     assert [one.upper_loss for one in maps] == pytest.approx([fitted["upper_loss"], learned["upper_loss"]])
     assert not torch.equal(maps[0].linear.weight, maps[1].linear.weight)
     assert run("learned", "--depth", 3, "--max-tokens", 4000, "--json") == (0, learned)  # it had been done

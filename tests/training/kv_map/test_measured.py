@@ -22,13 +22,13 @@ def test_near_tokens_are_counted_with_and_without_filling(material: Material, co
     windows = split_windows(open_corpus(corpus_folder, material), "heldout", Choice(1500, 128))
     outputs = 2 * 2 * backbone.shape.kv_heads * backbone.shape.head_size
     nothing = KvMap(2, Linear(torch.zeros(outputs, backbone.shape.hidden_size), torch.zeros(outputs)))
-    model = EarlyExitModel(backbone, (2,), kv_map=nothing)
-    measured = measure_filling(model, windows, material.lead, silent)
+    model = EarlyExitModel(backbone, (2,), kv_maps=[nothing])
+    measured = measure_filling(model, 2, windows, material.lead, silent)
     assert 0 < len(measured) < len(windows)  # some are too short
     assert sum(one.tokens for one in measured) == 16 * len(measured)
     assert sum(abs(one.loss_filled - one.loss) for one in measured) > 1
     window = windows[0]
-    exact = near_logits(model, [int(token) for token in window.ids][:-1], fill=False)
+    exact = near_logits(model, [int(token) for token in window.ids][:-1], fill=0)
     said = exact.argmax(dim=-1) == torch.tensor([int(token) for token in window.ids[-16:]])
     assert measured[0].right == int(said.sum())
 
