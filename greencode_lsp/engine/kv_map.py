@@ -10,7 +10,7 @@ holds such rows is not used where all layers must have run, or more of them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -89,6 +89,11 @@ class KvFiller(Protocol):
         They stand at positions from `start`; start and rows are multiples of 16. The caches hold all layers behind the
         map's depth, in their order.
         """
+
+
+def as_kept(found: KvMap) -> KvMap:
+    """Return a map in the numbers that its file keeps: half floats."""
+    return replace(found, linear=Linear(found.linear.weight.half().float(), found.linear.bias))
 
 
 def save_kv_map(path: Path, found: KvMap, shape: Architecture, identity: str) -> None:

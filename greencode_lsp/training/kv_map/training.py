@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from greencode_lsp.engine import EarlyExitModel, load_backbone
-from greencode_lsp.engine.kv_map import KvMap, kv_map_file, save_kv_map
+from greencode_lsp.engine.kv_map import as_kept, kv_map_file, save_kv_map
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.recipe import Recipe
 from greencode_lsp.training.exits.trainer import make_accelerator, train
@@ -64,12 +64,14 @@ class MapJob:
 def train_kv_map(opened: OpenedModel, job: MapJob, report: Report) -> Mapping[str, float]:
     """Train a map, going on from `job.out` where a run was stopped, and write it; return what was measured of it.
 
-    Raises `TrainingError` in one line: no such exit, too few tokens, or too few projects with long texts to say
+    Raises `TrainingError` in one line: no such exit, a GPU, too few tokens, or too few projects with long texts to say
     anything of the loss.
     """
     runner, depth = opened.runner, job.depth
     if depth not in opened.exits or depth >= runner.shape.layers:
         raise TrainingError(f"--depth {depth}: give the depth of an exit that leaves out layers, of {opened.exits}")
+    if runner.device.type != "cpu":
+        raise TrainingError(f"keys and values are not filled on {runner.device}; use --device cpu")
     backbone = load_backbone(opened.material.folder, adapters=opened.adapters)
     fitting = opened.windows(job.corpus, "train", job.choice(job.fit_tokens))
     found = fit_kv_map(runner, backbone, depth, fitting, opened.material.lead, report)
@@ -80,13 +82,12 @@ def train_kv_map(opened: OpenedModel, job: MapJob, report: Report) -> Mapping[st
         origin = {"model": opened.material.identity, "corpus": corpus.identity, "fitted": f"{job.fit_tokens} tokens"}
         train(task, recipe, origin, job.out, make_accelerator("cpu"), report)
         found = task.layers.learned()
+    found = as_kept(found)  # what is measured is what is shipped
     model = EarlyExitModel(runner, opened.exits, opened.heads, [found])
-    if depth not in model.fillings:
-        raise TrainingError(f"keys and values are not filled on {runner.device}; use --device cpu")
     checking = opened.windows(job.corpus, "calibration", job.choice(job.check_tokens))
     measured = summary(measure_filling(model, depth, checking, opened.material.lead, report))
     with disk_errors(job.out):
         job.out.mkdir(parents=True, exist_ok=True)
-        kept: KvMap = replace(found, upper_loss=measured["upper_loss"])
-        save_kv_map(job.out / kv_map_file(depth), kept, runner.shape, opened.material.identity)
+        proven = replace(found, upper_loss=measured["upper_loss"])
+        save_kv_map(job.out / kv_map_file(depth), proven, runner.shape, opened.material.identity)
     return {**measured, "map_layers": model.fillings[depth].layers}
