@@ -1,14 +1,16 @@
 """Suggestions of the real default model."""
 
 import itertools
+import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 
 from greencode_lsp.completion.completer import Completer, last_tokens
 from greencode_lsp.completion.loading import choose_device, load_completer
 from greencode_lsp.completion.metering import row_price
-from greencode_lsp.completion.profiles import Profile, ProfileError
+from greencode_lsp.completion.profiles import Profile, ProfileError, resolve_profile
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, SuggestedToken
 from greencode_lsp.energy import CostTable
 from greencode_lsp.engine import EngineError
@@ -128,6 +130,18 @@ def test_a_whole_suggestion_serves_a_request_for_a_likely_one_and_not_the_other_
     assert len(likely.text) < len(whole.text)
     later = completer.complete(CompletionRequest("likely first", place))
     assert (later.text, later.cached) == (whole.text, False)
+
+
+def test_far_rows_of_a_long_file_cost_less_and_what_must_be_exact_never_reads_them(completer):
+    for name in ("balanced", "eco"):
+        assert resolve_profile(name, completer.policy).fill in completer.model.fillings
+    prefix = Path(textwrap.__file__).read_text(encoding="utf-8")[:3000]
+    asked = {name: CompletionRequest("long", prefix, profile=name, max_tokens=4) for name in ("balanced", "full")}
+    balanced, full = completer.complete(asked["balanced"]), completer.complete(asked["full"])
+    assert balanced.charge.joules < 0.92 * balanced.charge.joules_full
+    assert (full.reused_tokens, full.charge.joules) == (0, pytest.approx(full.charge.joules_full))
+    alone = completer.complete(CompletionRequest("another", prefix, profile="full", max_tokens=4))
+    assert full.text == alone.text
 
 
 def test_the_next_keystroke_reuses_what_was_computed(completer):
