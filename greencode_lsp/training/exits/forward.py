@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from greencode_lsp.engine.adapters import MATRICES, low_rank
-from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Linear, Norm, RotaryTable
+from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Linear, Norm
 from greencode_lsp.engine.backbone import Backbone, apply, normalise, rotate, run_mlp
 from greencode_lsp.engine.grid import GROUP, as_codes, nearest_codes, on_grid
 from greencode_lsp.training.errors import TrainingError
@@ -29,7 +29,7 @@ class TunableBackbone(nn.Module):
 
     def __init__(self, backbone: Backbone, recipe: Recipe) -> None:
         super().__init__()
-        self.shape, self.base = backbone.shape, backbone.weights
+        self.shape, self.base, self._rotations = backbone.shape, backbone.weights, backbone.rotations
         self.mode, self.rank, self.four_bits = recipe.mode, recipe.rank, recipe.four_bits
         self.frozen_layers, self.checkpointing = recipe.frozen_layers, recipe.gradient_checkpointing
         mode, rank, generator = recipe.mode, recipe.rank, torch.Generator().manual_seed(recipe.seed)
@@ -51,7 +51,7 @@ class TunableBackbone(nn.Module):
 
     def forward(self, hidden: Tensor, depths: Collection[int]) -> dict[int, Tensor]:
         """Return the states by depth, [texts, rows, hidden] each, for what enters the first layer that learns."""
-        rotary = self.rotary(hidden.shape[1])
+        rotary = self._rotations(slice(hidden.shape[1]))
         found: dict[int, Tensor] = {}
         for index in range(self.frozen_layers, self.shape.layers):
             if self.checkpointing and torch.is_grad_enabled():
@@ -66,7 +66,7 @@ class TunableBackbone(nn.Module):
     def original(self, tokens: Tensor, depths: Collection[int]) -> dict[int, Tensor]:
         """Return the states by depth of the layers as they were, for tokens [texts, rows]; 0 is what enters them."""
         hidden = self.embed(tokens)
-        rotary = self.rotary(tokens.shape[1])
+        rotary = self._rotations(slice(tokens.shape[1]))
         found = {0: hidden} if 0 in depths else {}
         for index, layer in enumerate(self.base.layers):
             hidden = self._run(layer, hidden, rotary)
@@ -80,13 +80,6 @@ class TunableBackbone(nn.Module):
         if isinstance(positions, LearnedPositions):
             hidden = hidden + positions.table[positions.offset : positions.offset + tokens.shape[1]]
         return hidden
-
-    def rotary(self, rows: int) -> tuple[Tensor, Tensor] | None:
-        """Return cosines and sines [rows, 1, rotary_size], where positions are rotations."""
-        positions = self.base.positions
-        if isinstance(positions, RotaryTable):
-            return positions.cos[:rows, None], positions.sin[:rows, None]
-        return None
 
     def _tuned(self, index: int, hidden: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
         return self._run(self._changed(index, self.base.layers[index]), hidden, rotary)

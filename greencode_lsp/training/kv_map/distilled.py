@@ -39,10 +39,8 @@ class FilledLayers(nn.Module):
         """
         backbone, shape, count = self._backbone, self._backbone.shape, len(hidden)
         places = torch.arange(count, device=hidden.device)
-        filled, ran = (
-            places[FIRST_ROWS : FIRST_ROWS + far],
-            torch.cat((places[:FIRST_ROWS], places[FIRST_ROWS + far :])),
-        )
+        first, filled, near = torch.split(places, [FIRST_ROWS, far, count - FIRST_ROWS - far])
+        ran = torch.cat((first, near))
         keys, values = self._mapped(hidden[filled], filled)
         # Filled rows lie before those that run: attention knows no order but the mask's and the rotations'.
         hides = torch.cat((filled, ran)) > ran[:, None]
