@@ -116,12 +116,15 @@ static inline __attribute__((always_inline)) void weigh(const Queries *tile, con
 #pragma GCC unroll 8
     for (int q = 0; q < count; q++) sums[q][0] = sums[q][1] = zeros();
     for (int64_t position = 0; position < tile->length[count - 1]; position++) {
+        Part value[2];
 #pragma GCC unroll 2
-        for (int part = 0; part < parts; part++) {
-            Part value = load_half(values + position * size + first + part * LANES);
+        for (int part = 0; part < parts; part++)
+            value[part] = load_half(values + position * size + first + part * LANES);
 #pragma GCC unroll 8
-            for (int q = 0; q < count; q++)
-                sums[q][part] = times_plus(all(tile->scores[q * tile->stride + position]), value, sums[q][part]);
+        for (int q = 0; q < count; q++) {  // query by query, so that one weight at a time takes a register
+            const Part weight = all(tile->scores[q * tile->stride + position]);
+#pragma GCC unroll 2
+            for (int part = 0; part < parts; part++) sums[q][part] = times_plus(weight, value[part], sums[q][part]);
         }
     }
 #pragma GCC unroll 8
