@@ -116,7 +116,7 @@ def show(suggestion: Suggestion, request: CompletionRequest, completer: Complete
     text.append("".join(before), style="dim")
     for token in suggestion.tokens:
         style = depth_colour(token.exit_layer, suggestion.layers)
-        text.append(token.text, style=f"{style} underline" if token.copied else style)
+        text.append(token.text, style=f"{style} underline" if token.guessed else style)
     if not suggestion.text:
         text.append("(no suggestion here)", style="italic")
     text.append("".join(after).rstrip("\n"), style="dim")
@@ -138,7 +138,7 @@ def legend(completer: Completer) -> Text:
     for depth in sorted({*completer.exits, layers}):
         text.append(f" {depth} ", style=f"bold {depth_colour(depth, layers)}")
     text.append(f" of {layers}, ")
-    return text.append("copied", style="underline").append(" from the text before and confirmed there")
+    return text.append("guessed", style="underline").append(" and confirmed there")
 
 
 def costs(suggestion: Suggestion, completer: Completer) -> str:
@@ -147,7 +147,7 @@ def costs(suggestion: Suggestion, completer: Completer) -> str:
     speed = suggestion.generated_tokens / max(timings.total / 1000, 1e-9)
     parts = [
         f"{suggestion.model}, profile {suggestion.profile}",
-        f"{suggestion.generated_tokens} tokens, {suggestion.copied_tokens} of them copied",
+        f"{suggestion.generated_tokens} tokens, {suggestion.guessed_tokens} of them guessed",
         f"[bold]{speed:.1f} tokens/s[/]",
         f"first after {timings.first_token:.0f} ms",
     ]

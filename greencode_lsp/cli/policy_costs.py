@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from greencode_lsp.completion.suggestion import LoadOptions, Report
+from greencode_lsp.completion.suggestion import Report
 from greencode_lsp.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,22 +26,27 @@ def costs_for(traces: TraceSet, model: str | None, head_layers: float, device: s
 
     if model is None:
         return Costs(traces.exits, traces.layers, head=head_layers, decision=DECISION_LAYERS)
-    from greencode_lsp.completion.loading import choose_device, load_completer
+    from greencode_lsp.completion.loading import choose_device
     from greencode_lsp.completion.metering import cost_table
     from greencode_lsp.energy import choose_meter, probe_meters
+    from greencode_lsp.engine import EarlyExitModel
     from greencode_lsp.paths import cache_folder
+    from greencode_lsp.training.opened import open_model
 
-    completer = load_completer(LoadOptions(model, device), report)
-    if (completer.exits, completer.model.layers) != (traces.exits, traces.layers):
+    device = choose_device(device)
+    opened = open_model(model, None, None, device, report)  # without what is calibrated, which may be about to change
+    engine = EarlyExitModel(opened.runner, opened.exits, opened.heads)
+    if (opened.exits, engine.layers) != (traces.exits, traces.layers):
         raise UserError(
-            f"{model} has exits {list(completer.exits)} of {completer.model.layers}, the traces have "
+            f"{model} has exits {list(opened.exits)} of {engine.layers}, the traces have "
             f"{list(traces.exits)} of {traces.layers}; name the bundle they were recorded with, or leave --model out"
         )
-    meter = choose_meter(probe_meters(choose_device(device)))
-    table = cost_table(completer.name, completer.model, meter, cache_folder() / "costs")
+    table = cost_table(
+        opened.material.bundle.name, engine, choose_meter(probe_meters(device)), cache_folder() / "costs"
+    )
     if table is None:
         raise UserError(f"the energy of {model} cannot be measured here; leave --model out to count in layers")
     segments = range(len(traces.exits))
-    translators = [completer.model.translator_layers(segment) for segment in segments]
-    shortlists = [completer.model.shortlist_layers(segment) for segment in segments]
+    translators = [engine.translator_layers(segment) for segment in segments]
+    shortlists = [engine.shortlist_layers(segment) for segment in segments]
     return measured_costs(table, traces.exits, traces.layers, translators, shortlists)

@@ -13,6 +13,7 @@ from greencode_lsp.errors import UserError
 app = typer.Typer(help="Make what a bundle needs: a corpus, exits, traces, a policy.", no_args_is_help=True)
 app.command()(train_exits.exits)
 app.command()(train_exits.shortlist)
+app.command()(train_exits.ngrams)
 app.command()(train_exits.curves)
 app.command()(train_exits.traces)
 app.command()(train_exits.formats)

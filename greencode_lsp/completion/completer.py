@@ -163,7 +163,7 @@ class Completer:
             replaces=fitted.replaces,
             tokens=self._token_texts(prompt, generation, fitted.text),
             generated_tokens=len(ids),
-            copied_tokens=sum(token.copied for token in generation.tokens),
+            guessed_tokens=sum(token.guessed for token in generation.tokens),
             mean_exit_layer=sum(depths) / len(depths) if depths else None,
             layers=self.model.layers,
             model=self.name,
@@ -202,7 +202,7 @@ class Completer:
             max_tokens=request.max_tokens,
             policy=profile.make_policy(),
             verify=profile.verify,
-            lookup=profile.lookup,
+            guessing=profile.guessing,
             fill=profile.fill,
             least_certain=request.least_certain,
             stop=lambda ids: self._ends(prompt, rules, ids),
@@ -244,7 +244,7 @@ class Completer:
         for count, token in enumerate(generation.tokens, start=1):
             known = min(len(self._new_text(prompt, ids[:count])), len(text))
             if known > shown:
-                pieces.append(SuggestedToken(text[shown:known], token.exit_layer, token.copied))
+                pieces.append(SuggestedToken(text[shown:known], token.exit_layer, token.guessed))
                 shown = known
         return tuple(pieces)
 

@@ -8,7 +8,7 @@ import torch
 
 from greencode_lsp.completion.completer import Completer
 from greencode_lsp.completion.infill import find_template
-from greencode_lsp.completion.metering import cost_table, row_price
+from greencode_lsp.completion.metering import cost_table, run_prices
 from greencode_lsp.completion.suggestion import LoadOptions, Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_meters
@@ -17,6 +17,7 @@ from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.engine.identity import exits_identity, weights_identity
 from greencode_lsp.engine.kv_map import KV_MAP_FILES, KvMap, load_kv_map
+from greencode_lsp.engine.ngrams import NGRAMS_FILE, NgramTable, load_ngrams
 from greencode_lsp.engine.threads import use_threads
 from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
 from greencode_lsp.paths import cache_folder
@@ -42,7 +43,8 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     runner = load_runner(folder, device, cache_folder() / "packed", adapters if adapters.is_file() else None)
     policy = load_policy(bundle, runner)
     kv_maps = load_maps(bundle, folder, runner, policy.calibration)
-    model = EarlyExitModel(runner, bundle.exits, load_heads(bundle, folder, runner), kv_maps)
+    heads, ngrams = load_heads(bundle, folder, runner), load_table(bundle, runner)
+    model = EarlyExitModel(runner, bundle.exits, heads, kv_maps, ngrams)
     warm_up(model)
     tokenizer = CodeTokenizer.load(folder)
     infill = find_template(tokenizer, bundle.infill)
@@ -51,7 +53,7 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
         bundle.name, model, meter, cache_folder() / "costs", lambda done, total: report("measuring energy", done, total)
     )
     if table is not None:
-        model.row_price = row_price(table, model.layers)
+        model.run_prices = run_prices(table, model.layers, model.run_prices)
     return Completer(bundle.name, model, tokenizer, Attribution(table, meter), open_ledger(), policy, infill)
 
 
@@ -84,6 +86,21 @@ def load_maps(bundle: Bundle, folder: Path, runner: Runner, calibration: Calibra
         else:
             log.warning("%s is not used: the bundle was calibrated without it; run greencode calibrate again", path)
     return found
+
+
+def load_table(bundle: Bundle, runner: Runner) -> NgramTable | None:
+    """Return the bundle's table of what mostly follows in code, None without one; log what is wrong with it.
+
+    It only makes texts cheaper, so that one which cannot be read is no reason to stop.
+    """
+    path = bundle.folder / NGRAMS_FILE
+    if not path.is_file():
+        return None
+    try:
+        return load_ngrams(path, runner.shape.vocabulary_size)
+    except EngineError as error:
+        log.warning("%s", error)
+        return None
 
 
 def warm_up(model: EarlyExitModel) -> None:

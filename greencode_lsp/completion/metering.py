@@ -2,15 +2,13 @@
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from greencode_lsp.energy import CALIBRATED_ROWS, CalibrationError, CostStore, CostTable, Meter, Work, calibrate
 from greencode_lsp.engine import EarlyExitModel, Session
-from greencode_lsp.engine.lookup import DRAFTS
-from greencode_lsp.engine.model import ROW_PRICE
 
 CONTEXT_ROWS = 512
 """Rows that lie in the cache while costs are measured: attention over a typical prompt is part of the price."""
@@ -64,18 +62,18 @@ def measure(model: EarlyExitModel, meter: Meter, progress: Callable[[int, int], 
     return calibrate(run_pass, model.layers, meter, window, rows=fitting, progress=progress)
 
 
-def row_price(table: CostTable, layers: int) -> float:
-    """Return what each further row of a run of guesses costs, as a share of the first."""
+def run_prices(table: CostTable, layers: int, unknown: Sequence[float]) -> tuple[float, ...]:
+    """Return what runs of 1, 2, ... rows cost, in runs of one; `unknown` prices where the table has none."""
 
     def joules(rows: int) -> float:
         return table.joules(Work({(layers, rows): 1}, {rows: 1}))
 
-    return max(joules(1 + DRAFTS) / joules(1) - 1, 0.0) / DRAFTS if joules(1) else ROW_PRICE
+    return tuple(joules(rows + 1) / joules(1) for rows in range(len(unknown))) if joules(1) else tuple(unknown)
 
 
 def machine_key(name: str, model: EarlyExitModel, meter: Meter) -> str:
     """Name everything that the costs depend on; folders of different models may have one name."""
     backbone = model.backbone
     sizes = (model.layers, backbone.layer_bytes(0), backbone.head_bytes())
-    parts = ("passes", name, *sizes, backbone.device, backbone.description, torch.get_num_threads())
+    parts = ("passes", *CALIBRATED_ROWS, name, *sizes, backbone.device, backbone.description, torch.get_num_threads())
     return " ".join(map(str, (*parts, torch.__version__, platform.processor(), platform.node(), meter.detail)))

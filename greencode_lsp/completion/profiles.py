@@ -15,7 +15,7 @@ class ProfileError(UserError):
 
 @dataclass(frozen=True)
 class Profile:
-    """How to decode: by which policy, whether exits only draft, and whether the text itself drafts, too.
+    """How to decode: by which policy, whether exits only draft, and whether what costs no layer to guess drafts, too.
 
     Rows far above the cursor may be filled by the model's map of keys and values after `fill` layers; 0 for none.
 
@@ -25,7 +25,7 @@ class Profile:
     name: str
     make_policy: Callable[[], Policy]
     verify: bool = False
-    lookup: bool = False
+    guessing: bool = False
     fill: int = 0
 
 
@@ -39,7 +39,7 @@ def resolve_profile(name: str, bundle: BundlePolicy, max_loss: float | None = No
         case "full":
             return Profile("full", NeverExit)
         case "exact":
-            return Profile("exact", drafting_policy(bundle), verify=True, lookup=True)
+            return Profile("exact", drafting_policy(bundle), verify=True, guessing=True)
         case "balanced" | "eco":
             return calibrated_profile(name, bundle, max_loss)
         case "auto":
@@ -61,7 +61,7 @@ def calibrated_profile(name: str, bundle: BundlePolicy, max_loss: float | None) 
     loss = max_loss if name == "balanced" and max_loss is not None else calibration.profiles.get(name)
     bound: Bound | None = None if loss is None else calibration.bound(loss)
     if bound is None or bound.threshold is None:
-        return Profile(name, NeverExit, lookup=True)
+        return Profile(name, NeverExit, guessing=True)
     return learned(name, bundle, bound.threshold, bound.fill)
 
 
@@ -82,4 +82,4 @@ def learned(name: str, bundle: BundlePolicy, threshold: float, fill: int = 0) ->
 
     network = bundle.network
     assert network is not None
-    return Profile(name, lambda: LearnedPolicy(network, threshold), lookup=True, fill=fill)
+    return Profile(name, lambda: LearnedPolicy(network, threshold), guessing=True, fill=fill)

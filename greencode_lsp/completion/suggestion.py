@@ -46,12 +46,12 @@ class CompletionRequest:
 class SuggestedToken:
     """The part of a suggestion that came from one token, and the depth at which that was read.
 
-    With `copied`, it was guessed from the text before the cursor, and the layer it was read at said yes.
+    With `guessed`, it was guessed, and the layer it was read at said yes.
     """
 
     text: str
     exit_layer: int
-    copied: bool = False
+    guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Suggestion:
 
     `origin` is the id of the suggestion that was computed: another one where this is the rest of it from the cache.
     The text is empty where nothing is worth showing. `generated_tokens` also counts those that were cut off again, and
-    `copied_tokens` those of them that were guessed from the text before the cursor and confirmed.
+    `guessed_tokens` those of them that were guessed and confirmed.
     Of the prompt, `prompt_tokens` were computed and `reused_tokens` were still in the session; both 0 when cached.
     """
 
@@ -79,7 +79,7 @@ class Suggestion:
     replaces: int
     tokens: tuple[SuggestedToken, ...]
     generated_tokens: int
-    copied_tokens: int
+    guessed_tokens: int
     mean_exit_layer: float | None
     layers: int
     model: str

@@ -1,7 +1,7 @@
 """Greedy decoding with exits: as the policy says, or with exits as drafts that the deep layers verify.
 
-Beside exits, the text itself can draft (`lookup`): several tokens then go through the layers together, and each is
-read where the policy would read it.
+Beside exits, guesses from the text itself and from a table can be drafts (`engine.guessing`): several tokens then go
+through the layers together, and each is read where the policy would read it.
 """
 
 import time
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from greencode_lsp.engine.errors import Cancelled, EngineError
-from greencode_lsp.engine.lookup import LookupRecord, PromptLookup
+from greencode_lsp.engine.guessing import Guesser, GuessRecord
 from greencode_lsp.engine.result import Finish, Generation, Token, Work
 from greencode_lsp.engine.session import Session
 from greencode_lsp.engine.threads import alone
@@ -29,15 +29,15 @@ class Request:
     `cancelled` is asked between segments and between chunks of a long prompt.
     With `verify`, exits only draft: the text is what full depth would have said.
     Where the model has a map after `fill` layers, rows far above the last one leave keys and values that are only near.
-    With `lookup`, what stood behind the same tokens before drafts too. Such a draft is kept where the policy's exit, or
-    with `verify` full depth, says the same.
+    With `guessing`, what stood behind the same tokens before, or mostly does in code, drafts too. Such a draft is kept
+    where the policy's exit, or with `verify` full depth, says the same.
     """
 
     prompt: Sequence[int]
     max_tokens: int
     policy: Policy = field(default_factory=NeverExit)
     verify: bool = False
-    lookup: bool = False
+    guessing: bool = False
     least_certain: float = 0.0
     stop: Callable[[Sequence[int]], bool] = lambda ids: False
     allowed: Callable[[Sequence[int]], Tensor | None] = lambda ids: None
@@ -69,8 +69,8 @@ class _Decoding:
         self.read: tuple[int, float] | None = None  # what the exit where the last row stands says, once it was asked
         self.words = self.model.words_of(request.prompt)
         # Unverified, a guess decides how deep rows are read: what earlier texts taught must not decide about guesses.
-        self.record = session.lookup_record if request.verify else LookupRecord(self.model.row_price)
-        self.lookup = PromptLookup(self.record, request.prompt) if request.lookup else None
+        self.record = session.guess_record if request.verify else GuessRecord(self.model.run_prices)
+        self.guesser = Guesser(self.record, request.prompt, self.model.ngrams) if request.guessing else None
         self.work = Work()
         self.started = time.perf_counter()
         self.prefilled_at: float | None = None
@@ -87,8 +87,8 @@ class _Decoding:
         step = self._verified_step if self.request.verify else self._step
         finish = Finish.MAX_TOKENS if self.request.max_tokens < 1 else None
         while finish is None:
-            copied = self._copied()
-            finish = self._copying_step(copied) if copied else step()
+            guesses = self._guesses()
+            finish = self._guessing_step(guesses) if guesses else step()
         now = time.perf_counter()
         return Generation(
             tokens=self.tokens,
@@ -110,28 +110,28 @@ class _Decoding:
         self.record.paid(self.model.price(reading.exit_index))
         return self._accept(token) or self._feed(token)
 
-    def _copied(self) -> list[int]:
-        """Return guesses at the next tokens from the text itself, none while exits have drafts that wait."""
-        if self.lookup is None or self.drafts:
+    def _guesses(self) -> list[int]:
+        """Return guesses at the next tokens, none while exits have drafts that wait."""
+        if self.guesser is None or self.drafts:
             return []
         room = self.model.backbone.shape.context_length - len(self.session.tokens)
-        return self.lookup.drafts(min(self.request.max_tokens - len(self.tokens) - 1, room))
+        return self.guesser.guesses(min(self.request.max_tokens - len(self.tokens) - 1, room))
 
-    def _copying_step(self, copied: list[int]) -> Finish | None:
+    def _guessing_step(self, guesses: list[int]) -> Finish | None:
         """Run guesses behind the last sure token together, and keep those that are right.
 
         Row by row the policy says where to read, as if no other row were there, but never above the row before it.
         """
         policy = NeverExit() if self.request.verify else self.request.policy
-        rows, sure = len(copied) + 1, len(self.session.tokens)
-        self.session.feed(copied)
+        rows, sure = len(guesses) + 1, len(self.session.tokens)
+        self.session.feed(guesses)
         known, finish, right = 0, None, True  # rows behind which the token is known
         for segment in range(len(self.model.segments)):
             hidden = self._run(segment)[-rows:]
             leaving, verdict = self._leaving(policy, segment, hidden[known:])
             for token in self._choices(segment, hidden[known : known + leaving]):
-                right = known < len(copied) and token.id == copied[known]
-                finish = self._accept(replace(token, copied=right))
+                right = known < len(guesses) and token.id == guesses[known]
+                finish = self._accept(replace(token, guessed=right))
                 known += 1
                 if finish is not None or not right:
                     break
@@ -140,9 +140,9 @@ class _Decoding:
             if finish is not None or not right:
                 break
         self.prefilled_at = self.prefilled_at or time.perf_counter()
-        assert self.lookup is not None, "it made the guesses"
+        assert self.guesser is not None, "it made the guesses"
         agreed = known - (not right)
-        self.lookup.judged(agreed, not right and agreed < len(copied), self.model.price(segment))
+        self.guesser.judged(agreed, not right and agreed < len(guesses), self.model.price(segment))
         if finish is not None:
             return finish
         self.session.rewind(sure + known - 1)
@@ -299,8 +299,8 @@ class _Decoding:
         if self.certainty < self.request.least_certain:
             return Finish.UNCERTAIN
         self.tokens.append(token)
-        if self.lookup is not None:
-            self.lookup.add(token.id)
+        if self.guesser is not None:
+            self.guesser.add(token.id)
         if self._ends(self.tokens):
             return Finish.STOP_RULE
         if len(self.tokens) >= self.request.max_tokens:

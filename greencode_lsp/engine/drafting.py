@@ -1,8 +1,8 @@
 """How many drafts to make before verifying them: as many as pay, none where exits hardly ever agree with full depth."""
 
-from greencode_lsp.engine.model import EarlyExitModel
+from greencode_lsp.engine.model import FEW_ROWS, EarlyExitModel
 
-DRAFT_CAP = 8
+DRAFT_CAP = FEW_ROWS
 """Drafts that wait for verification at most."""
 
 PROBE_EVERY = 32
@@ -21,7 +21,7 @@ class Drafting:
     def __init__(self, model: EarlyExitModel) -> None:
         runner = model.backbone
         layer = runner.layer_bytes(0)
-        self._layers, self._row_price = model.layers, model.row_price
+        self._layers, self._run_prices = model.layers, model.run_prices
         self._head = runner.head_bytes() / layer if layer else 0.0
         self._reading = max(map(model.reading_layers, range(max(len(model.segments) - 1, 1))))
         self._agreement = 0.5
@@ -42,7 +42,7 @@ class Drafting:
         agreed = min(self._agreement, 0.999)
         tokens = (1 - agreed**drafts) / (1 - agreed)
         shallow = drafts * (self._depth + self._reading)
-        deep = (self._layers - self._depth + self._head) * (1 + self._row_price * (drafts - 1))
+        deep = (self._layers - self._depth + self._head) * self._run_prices[drafts - 1]
         return tokens * (self._layers + self._head) / (shallow + deep)
 
     def passed(self) -> None:

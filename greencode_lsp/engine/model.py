@@ -8,11 +8,15 @@ from torch import Tensor
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.kv_map import Filling, KvMap
+from greencode_lsp.engine.ngrams import NgramTable
 from greencode_lsp.engine.runner import Runner
 from greencode_lsp.engine.shortlist import listed_by, words_of
 
 ROW_PRICE = 0.15
 """What a further row adds to a run of few rows, as a share of the first, which streams the weights; until measured."""
+
+FEW_ROWS = 8
+"""Rows of the runs that drafts are verified in, at most."""
 
 
 class EarlyExitModel:
@@ -25,7 +29,9 @@ class EarlyExitModel:
     read there is the whole head.
     `kv_maps` say what rows far above the cursor leave behind exits, where a request allows that; `fillings` are those
     that this runner computes, by depth.
-    `row_price` decides how much is drafted; whoever measures what rows cost on this machine sets it.
+    `ngrams` say what mostly follows in code, for guesses at the next tokens.
+    `run_prices[i]` is what a run with i further rows costs, in runs of one. It decides how much is drafted; whoever
+    measures what rows cost on this machine sets it.
     """
 
     def __init__(
@@ -34,8 +40,9 @@ class EarlyExitModel:
         exits: tuple[int, ...] = (),
         heads: Mapping[int, ExitHead] | None = None,
         kv_maps: Sequence[KvMap] = (),
+        ngrams: NgramTable | None = None,
     ) -> None:
-        self.backbone, self.heads = backbone, dict(heads or {})
+        self.backbone, self.heads, self.ngrams = backbone, dict(heads or {}), ngrams
         layers = backbone.shape.layers
         at_full_depth = self.heads.get(layers)
         deepest = layers - 1 if at_full_depth is None or at_full_depth.shortlist is None else layers
@@ -50,7 +57,7 @@ class EarlyExitModel:
         self._shortlist_layers = tuple(reader.shortlist_bytes / layer_bytes for reader in self._readers)
         self._head_layers = backbone.head_bytes() / layer_bytes
         self._listed = listed_by(self.heads)
-        self.row_price = ROW_PRICE
+        self.run_prices = tuple(1 + ROW_PRICE * further for further in range(FEW_ROWS))
         self.fillings: dict[int, Filling] = {}
         for found in kv_maps:
             if found.depth not in exits:

@@ -20,7 +20,7 @@ class Finish(Enum):
 class Token:
     """A generated token and the depth, in layers, at which it was read.
 
-    With `copied`, it was guessed from the text before it, and that layer only said yes. With `shortlisted`, it was
+    With `guessed`, it was guessed, and that layer only said yes. With `shortlisted`, it was
     chosen among an exit's shortlist and not among the whole vocabulary. `probability` is what that layer gave it, among
     the tokens that it could have been.
     """
@@ -28,7 +28,7 @@ class Token:
     id: int
     exit_layer: int
     probability: float = 1.0
-    copied: bool = False
+    guessed: bool = False
     shortlisted: bool = False
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from greencode_lsp.engine.cache import BLOCK_ROWS, Cache
 from greencode_lsp.engine.drafting import Drafting
 from greencode_lsp.engine.errors import EngineError, NumericalError
+from greencode_lsp.engine.guessing import GuessRecord
 from greencode_lsp.engine.kv_map import FIRST_ROWS, far_rows
-from greencode_lsp.engine.lookup import LookupRecord
 from greencode_lsp.engine.model import EarlyExitModel
 
 CHUNK_ROWS = 256
@@ -55,7 +55,7 @@ class Session:
 
     def forget_drafts(self) -> None:
         """Forget how often drafts were right."""
-        self.drafting, self.lookup_record = Drafting(self.model), LookupRecord(self.model.row_price)
+        self.drafting, self.guess_record = Drafting(self.model), GuessRecord(self.model.run_prices)
 
     def rewind(self, length: int) -> None:
         """Keep only the first `length` tokens and what was computed of them. Copies nothing."""

@@ -69,7 +69,7 @@ def tokens_payload(suggestion: Suggestion) -> dict[str, Any]:
             {
                 "length": len(token.text.encode("utf-16-le", errors="surrogatepass")) // 2,
                 "exitLayer": token.exit_layer,
-                "copied": token.copied,
+                "guessed": token.guessed,
             }
             for token in suggestion.tokens
         ],

@@ -20,7 +20,7 @@ def energy_payload(uri: str, suggestion: Suggestion, today: DayTotals, factor: G
         "joulesFull": suggestion.charge.joules_full,
         "source": suggestion.charge.source,
         "tokens": suggestion.generated_tokens,
-        "copiedTokens": suggestion.copied_tokens,
+        "guessedTokens": suggestion.guessed_tokens,
         "promptTokens": suggestion.prompt_tokens,
         "reusedTokens": suggestion.reused_tokens,
         "meanExitLayer": suggestion.mean_exit_layer,

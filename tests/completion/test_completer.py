@@ -9,12 +9,13 @@ import pytest
 
 from greencode_lsp.completion.completer import Completer, last_tokens
 from greencode_lsp.completion.loading import choose_device, load_completer
-from greencode_lsp.completion.metering import row_price
+from greencode_lsp.completion.metering import run_prices
 from greencode_lsp.completion.profiles import Profile, ProfileError, resolve_profile
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, SuggestedToken
 from greencode_lsp.energy import CostTable
-from greencode_lsp.engine import EngineError
-from greencode_lsp.engine.model import ROW_PRICE
+from greencode_lsp.engine import EarlyExitModel, EngineError
+from greencode_lsp.engine.guessing import GUESSES
+from greencode_lsp.engine.model import FEW_ROWS
 from greencode_lsp.policy import Reading, Verdict
 
 STACK = '''class Stack:
@@ -83,7 +84,7 @@ class GivesUp:
 
 def test_a_policy_that_gives_up_shows_nothing_and_runs_no_deep_layer(completer, monkeypatch):
     monkeypatch.setattr(
-        "greencode_lsp.completion.completer.resolve_profile", lambda *_: Profile("eco", GivesUp, lookup=True)
+        "greencode_lsp.completion.completer.resolve_profile", lambda *_: Profile("eco", GivesUp, guessing=True)
     )
     suggestion = completer.complete(CompletionRequest("hopeless", STACK[:120]))
     assert (suggestion.text, suggestion.tokens, suggestion.generated_tokens) == ("", (), 0)
@@ -189,10 +190,13 @@ def test_an_unknown_profile_or_model_or_device_names_the_choices(completer):
 
 def test_what_further_rows_cost_here_decides_how_much_is_guessed(completer):
     table = CostTable((1, 4, 16), (1.0, 1.9, 6.0), (2.0, 3.8, 12.0), "estimate")
-    assert row_price(table, 30) == pytest.approx(0.3)
-    assert row_price(CostTable((1, 4), (0.0, 0.0), (0.0, 0.0), "estimate"), 30) == ROW_PRICE
-    assert 0 < completer.model.row_price < 1
-    assert completer.model.row_price != ROW_PRICE
+    unknown = (1.0, 1.2, 1.4, 1.6)
+    assert run_prices(table, 30, unknown) == pytest.approx((1.0, 1.3, 1.6, 1.9))
+    assert run_prices(CostTable((1, 4), (0.0, 0.0), (0.0, 0.0), "estimate"), 30, unknown) == unknown
+    prices = completer.model.run_prices
+    assert len(prices) == FEW_ROWS > GUESSES
+    assert 1 == prices[0] <= prices[1] <= prices[-1] < FEW_ROWS
+    assert prices != EarlyExitModel(completer.model.backbone).run_prices
 
 
 def test_of_several_gpus_the_one_in_use_is_named(monkeypatch):

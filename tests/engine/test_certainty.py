@@ -9,11 +9,11 @@ from tests.engine.conftest import Twins
 
 WAYS = {
     "full depth": (NeverExit(), False, False),
-    "full depth, copied": (NeverExit(), False, True),
+    "full depth, guessed": (NeverExit(), False, True),
     "an exit": (FixedExit(3), False, False),
-    "an exit, copied": (FixedExit(3), False, True),
+    "an exit, guessed": (FixedExit(3), False, True),
     "exits draft": (RandomExit(0.5, seed=2), True, False),
-    "exits draft, copied": (RandomExit(0.5, seed=2), True, True),
+    "exits draft, guessed": (RandomExit(0.5, seed=2), True, True),
 }
 
 
@@ -24,12 +24,12 @@ def prompt() -> list[int]:
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize(("policy", "verify", "lookup"), WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize(("policy", "verify", "guessing"), WAYS.values(), ids=WAYS)
 def test_a_token_has_the_probability_that_its_layer_gave_it(
-    twins: Twins, prompt: list[int], policy: Policy, verify: bool, lookup: bool
+    twins: Twins, prompt: list[int], policy: Policy, verify: bool, guessing: bool
 ) -> None:
     model = twins.model
-    tokens = generate(Session(model), Request(prompt, 24, policy, verify, lookup)).tokens
+    tokens = generate(Session(model), Request(prompt, 24, policy, verify, guessing)).tokens
     forced = Session(model)
     forced.feed([*prompt, *(token.id for token in tokens[:-1])])
     states = {model.depth(segment): (segment, forced.run(segment)) for segment in range(len(model.segments))}
@@ -40,12 +40,12 @@ def test_a_token_has_the_probability_that_its_layer_gave_it(
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize(("policy", "verify", "lookup"), WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize(("policy", "verify", "guessing"), WAYS.values(), ids=WAYS)
 def test_a_text_ends_before_the_token_that_makes_it_too_uncertain(
-    twins: Twins, prompt: list[int], policy: Policy, verify: bool, lookup: bool
+    twins: Twins, prompt: list[int], policy: Policy, verify: bool, guessing: bool
 ) -> None:
     def decoded(least_certain: float) -> tuple[list[tuple[int, float]], Finish]:
-        request = Request(prompt, 24, policy, verify, lookup, least_certain)
+        request = Request(prompt, 24, policy, verify, guessing, least_certain)
         generation = generate(Session(twins.model), request)
         return [(token.id, token.probability) for token in generation.tokens], generation.finish
 

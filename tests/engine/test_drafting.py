@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 
 from greencode_lsp.engine.drafting import DRAFT_CAP, PROBE_EVERY, Drafting
+from greencode_lsp.engine.model import FEW_ROWS
 
 
 @dataclass
@@ -11,7 +12,7 @@ class Model:
     layers: int = 30
     translator: float = 0.0
     shortlist: float = 0.0
-    row_price: float = 0.15
+    run_prices: tuple[float, ...] = tuple(1 + 0.15 * further for further in range(FEW_ROWS))
     segments: tuple[range, ...] = (range(0, 6), range(6, 30))
 
     @property

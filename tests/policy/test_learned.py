@@ -103,7 +103,7 @@ def test_profiles_take_the_thresholds_that_calibration_found(tmp_path):
     assert thresholds == {"balanced": 2.0, "eco": -1.0, "auto": 2.0, "exact": 0.5}
     assert resolve_profile("auto", bundle).name == "balanced"
     assert resolve_profile("exact", bundle).verify
-    drafting = {name: resolve_profile(name, bundle).lookup for name in ("full", "exact", "balanced", "eco")}
+    drafting = {name: resolve_profile(name, bundle).guessing for name in ("full", "exact", "balanced", "eco")}
     assert drafting == {"full": False, "exact": True, "balanced": True, "eco": True}
     assert resolve_profile("full", bundle).make_policy is NeverExit
 

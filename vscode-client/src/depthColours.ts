@@ -6,9 +6,9 @@ import { depthRanges, parseDepths, quarter } from "./depthRanges";
 import type { Accepted } from "./ghostText";
 import { activeEditor, decorationType, markdown, newRange, showInformation } from "./vscodeApi";
 
-/** From shallow to deep, and last what was copied: several such tokens were read in one run. */
+/** From shallow to deep, and last what was guessed: several such tokens were read in one run. */
 const COLOURS = ["charts.green", "charts.yellow", "charts.orange", "charts.red", "charts.blue"];
-const COPIED = COLOURS.length - 1;
+const GUESSED = COLOURS.length - 1;
 
 export class DepthColours {
   private readonly types = COLOURS.map(decorationType);
@@ -40,12 +40,12 @@ export class DepthColours {
     }
     this.types.forEach((type, bucket) => {
       const options = ranges
-        .filter(({ exitLayer, copied }) => (copied ? COPIED : quarter(exitLayer, depths.layers)) === bucket)
-        .map(({ start, end, exitLayer, copied }) => ({
+        .filter(({ exitLayer, guessed }) => (guessed ? GUESSED : quarter(exitLayer, depths.layers)) === bucket)
+        .map(({ start, end, exitLayer, guessed }) => ({
           range: newRange(document.positionAt(start), document.positionAt(end)),
           hoverMessage: markdown(
-            copied
-              ? `copied from the text before, confirmed after layer ${exitLayer} of ${depths.layers}`
+            guessed
+              ? `guessed, confirmed after layer ${exitLayer} of ${depths.layers}`
               : `read after layer ${exitLayer} of ${depths.layers}`,
             [],
           ),

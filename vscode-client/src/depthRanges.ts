@@ -2,11 +2,11 @@
 
 import { asFields, BadPayload, flag, numberOrNull } from "./payload";
 
-/** A copied token was guessed from the text before it, and the layer it was read at said yes. */
+/** A guessed token was known before it ran, and the layer it was read at said yes. */
 export interface TokenDepth {
   length: number;
   exitLayer: number;
-  copied: boolean;
+  guessed: boolean;
 }
 
 export interface Depths {
@@ -19,7 +19,7 @@ export interface DepthRange {
   start: number;
   end: number;
   exitLayer: number;
-  copied: boolean;
+  guessed: boolean;
 }
 
 /** Null where the server does not remember the completion. Throws BadPayload. */
@@ -38,7 +38,7 @@ export function parseDepths(payload: unknown): Depths | null {
       return {
         length: numberOrNull(parts, "length") ?? 0,
         exitLayer: numberOrNull(parts, "exitLayer") ?? 0,
-        copied: flag(parts, "copied"),
+        guessed: flag(parts, "guessed"),
       };
     }),
   };
@@ -62,9 +62,9 @@ export function depthRanges(text: string, start: number, accepted: string, depth
   }
   const covered = depths.tokens.reduce((sum, { length }) => sum + length, 0);
   let from = Math.max(0, accepted.length - covered);
-  return depths.tokens.map(({ length, exitLayer, copied }) => {
+  return depths.tokens.map(({ length, exitLayer, guessed }) => {
     const to = Math.min(from + length, accepted.length);
-    const range = { start: offsets[from], end: offsets[to], exitLayer, copied };
+    const range = { start: offsets[from], end: offsets[to], exitLayer, guessed };
     from = to;
     return range;
   });

@@ -21,8 +21,8 @@ export interface Energy {
   joulesFull: number | null;
   source: string;
   tokens: number | null;
-  /** Tokens that were guessed from the text before them, and confirmed. */
-  copiedTokens: number | null;
+  /** Tokens that were guessed and confirmed. */
+  guessedTokens: number | null;
   meanExitLayer: number | null;
   layers: number | null;
   latencyMs: number | null;
@@ -40,7 +40,7 @@ export function parseEnergy(payload: unknown): Energy {
     joulesFull: numberOrNull(fields, "joulesFull"),
     source: text(fields, "source"),
     tokens: numberOrNull(fields, "tokens"),
-    copiedTokens: numberOrNull(fields, "copiedTokens"),
+    guessedTokens: numberOrNull(fields, "guessedTokens"),
     meanExitLayer: numberOrNull(fields, "meanExitLayer"),
     layers: numberOrNull(fields, "layers"),
     latencyMs: numberOrNull(fields, "latencyMs"),

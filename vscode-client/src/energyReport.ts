@@ -38,7 +38,7 @@ function lastCompletionRows(energy: Energy): [string, string][] {
     ["Energy", formatQuantity(energy.joules, "J") + (saving === "" ? "" : ` (${saving})`)],
     ["At full depth", formatQuantity(energy.joulesFull, "J")],
     ["Tokens", known(energy.tokens)],
-    ["Copied from the text before", known(energy.copiedTokens)],
+    ["Guessed and confirmed", known(energy.guessedTokens)],
     ["Mean exit layer", `${known(energy.meanExitLayer, 1)} of ${known(energy.layers)}`],
     ["Time", `${known(energy.latencyMs)} ms`],
     ["Profile", escapeMarkdown(energy.profile)],

@@ -9,7 +9,7 @@ export const PROFILES = {
   auto: "The best that the model offers; eco on battery where it can",
   eco: "Fewest joules within the allowed quality loss",
   balanced: "Early exits within the allowed quality loss",
-  exact: "Drafts from the text and from exits, checked by all layers: the same text as full",
+  exact: "Guesses and exits draft, all layers check: the same text as full",
   full: "All layers for every token",
 } as const;
 

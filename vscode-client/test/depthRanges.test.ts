@@ -5,15 +5,15 @@ import { depthRanges, parseDepths, quarter } from "../src/depthRanges";
 const DEPTHS = {
   layers: 30,
   tokens: [
-    { length: 6, exitLayer: 6, copied: false },
-    { length: 2, exitLayer: 30, copied: true },
+    { length: 6, exitLayer: 6, guessed: false },
+    { length: 2, exitLayer: 30, guessed: true },
   ],
 };
 
 test("each token gets its part of the document", () => {
   assert.deepEqual(depthRanges("    return x", 4, "return x", DEPTHS), [
-    { start: 4, end: 10, exitLayer: 6, copied: false },
-    { start: 10, end: 12, exitLayer: 30, copied: true },
+    { start: 4, end: 10, exitLayer: 6, guessed: false },
+    { start: 10, end: 12, exitLayer: 30, guessed: true },
   ]);
 });
 
@@ -22,12 +22,12 @@ test("what came from the editor's menu stands before the tokens", () => {
     start: 3,
     end: 9,
     exitLayer: 6,
-    copied: false,
+    guessed: false,
   });
 });
 
 test("a document may end its lines in two characters", () => {
-  const depths = { layers: 2, tokens: [2, 2].map((length) => ({ length, exitLayer: 1, copied: false })) };
+  const depths = { layers: 2, tokens: [2, 2].map((length) => ({ length, exitLayer: 1, guessed: false })) };
   assert.deepEqual(
     depthRanges("a\r\nb\r\n", 0, "a\nb\n", depths)?.map(({ start, end }) => [start, end]),
     [

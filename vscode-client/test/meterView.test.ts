@@ -40,7 +40,7 @@ test("the tooltip tells depth, day, source and carbon factor", () => {
     "| Energy | 1.8 J (-41%) |",
     "| At full depth | 3.1 J |",
     "| Tokens | 18 |",
-    "| Copied from the text before | 7 |",
+    "| Guessed and confirmed | 7 |",
     "| Mean exit layer | 12.4 of 30 |",
     "| Time | 143 ms |",
     "| Profile | eco |",

@@ -6,7 +6,7 @@ export const SAMPLE_ENERGY: Energy = {
   joulesFull: 3.07,
   source: "nvml",
   tokens: 18,
-  copiedTokens: 7,
+  guessedTokens: 7,
   meanExitLayer: 12.44,
   layers: 30,
   latencyMs: 143.2,

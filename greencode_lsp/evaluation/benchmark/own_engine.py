@@ -33,7 +33,7 @@ class OwnEngine:
 
     def _request(self, prompt: Sequence[int], tokens: int) -> Request:
         profile = self._profile
-        return Request(prompt, tokens, profile.make_policy(), profile.verify, profile.lookup, fill=profile.fill)
+        return Request(prompt, tokens, profile.make_policy(), profile.verify, profile.guessing, fill=profile.fill)
 
 
 def ignore_end_of_text(model: EarlyExitModel) -> None:

@@ -16,7 +16,7 @@ def figures() -> list[Metric]:
         Ratio("next_token_accuracy", "%", True, *_forced("right", "tokens"), scale=100.0),
         Ratio("mean_exit_layer", "layers", None, depths, known_tokens),
         Ratio("forced_exit_layer", "layers", None, *_forced("depth", "tokens")),
-        Ratio("copied", "%", None, lambda case: float(case.result.copied), new_tokens, scale=100.0),
+        Ratio("guessed", "%", None, lambda case: float(case.result.guessed), new_tokens, scale=100.0),
         Ratio("new_tokens", "tokens", None, new_tokens),
         Ratio("joules", "J", False, _cost(lambda cost: cost.joules)),
         Ratio("joules_prefill", "J", False, _cost(lambda cost: cost.joules_prefill)),

@@ -12,7 +12,7 @@ from greencode_lsp.evaluation.report.plots import relative
 from greencode_lsp.evaluation.summary import Row, Summary
 
 PROFILES = ("exits-balanced", "exits-eco", "exact", "balanced", "eco")
-"""The exits alone, which are what the paper is about; then what people run, with drafts from the text as well."""
+"""The exits alone, which are what the paper is about; then what people run, with guesses as well."""
 
 
 @dataclass(frozen=True)

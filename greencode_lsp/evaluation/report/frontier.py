@@ -12,7 +12,7 @@ from greencode_lsp.evaluation.metrics.metric import Floats
 from greencode_lsp.evaluation.summary import FULL, Row, Summary
 
 PROFILES = ("balanced", "eco")
-"""Compared by their exits alone, as the controls decode: drafts from the text would help any of them as much."""
+"""Compared by their exits alone, as the controls decode: guesses would help any of them as much."""
 
 
 @dataclass(frozen=True)

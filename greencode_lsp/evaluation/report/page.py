@@ -35,7 +35,7 @@ LABELS = {
     "same_as_full": "same text as full, %",
     "next_token_accuracy": "next token right, %",
     "mean_exit_layer": "mean layer of exit",
-    "copied": "tokens copied from the text before, %",
+    "guessed": "tokens that were guessed and confirmed, %",
     "forced_exit_layer": "the same, on the true text",
     "new_tokens": "tokens of a completion",
     "joules": "J for a completion",

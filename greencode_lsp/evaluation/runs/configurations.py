@@ -82,8 +82,8 @@ class _Chooser:
             self._profile(name)
         if "exits" in wanted.controls:
             for name, profile in self._profiles.items():
-                if profile.lookup:
-                    self._decode_by(f"exits-{name}", "control", replace(profile, lookup=False))
+                if profile.guessing:
+                    self._decode_by(f"exits-{name}", "control", replace(profile, guessing=False))
         if "fixed" in wanted.controls:
             for depth in self._opened.bundle.exits:
                 self._engine(f"fixed-{depth}", f"every token after layer {depth}", self._fixed(depth))
@@ -111,13 +111,13 @@ class _Chooser:
         detail = "no exits" if profile.make_policy is NeverExit else "exits by the bundle's policy"
         if profile.verify:
             detail = "exits draft, full depth verifies"
-        if profile.lookup:
-            detail += "; the text before drafts, too"
+        if profile.guessing:
+            detail += "; guesses draft, too"
         forced = self._filled.get(profile.fill, self._forced)
         if forced is not self._forced:
             detail += f"; rows far above leave keys and values mapped from layer {profile.fill}"
         make_policy = self._ignore_seed(profile)
-        decoder = EngineDecoder(forced, self._opened.tokenizer, make_policy, profile.verify, profile.lookup)
+        decoder = EngineDecoder(forced, self._opened.tokenizer, make_policy, profile.verify, profile.guessing)
         self._chosen.configurations.append(Configuration(name, kind, detail, decoder))
 
     def _ignore_seed(self, profile: Profile) -> Callable[[str], Policy]:

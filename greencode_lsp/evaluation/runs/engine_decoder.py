@@ -37,10 +37,10 @@ class EngineDecoder:
         tokenizer: CodeTokenizer,
         make_policy: Callable[[str], Policy],
         verify: bool = False,
-        lookup: bool = False,
+        guessing: bool = False,
     ) -> None:
         self._forced, self._prompts, self._tokenizer = forced, forced.prompts, tokenizer
-        self._make_policy, self._verify, self._lookup = make_policy, verify, lookup
+        self._make_policy, self._verify, self._guessing = make_policy, verify, guessing
 
     def decode(self, example: Example, full_tokens: int | None) -> Decoded:
         """Continue an example, and judge the policy along the true text."""
@@ -50,7 +50,7 @@ class EngineDecoder:
             max_tokens=example.max_tokens,
             policy=self._make_policy(example.id),
             verify=self._verify,
-            lookup=self._lookup,
+            guessing=self._guessing,
             fill=self._prompts.fill,
             stop=stop_rule(example, self._tokenizer),
         )
@@ -58,7 +58,7 @@ class EngineDecoder:
         begun = self._prompts.gauge.read()
         generation = generate(prefill.session, request)
         span = self._prompts.gauge.between(begun, self._prompts.gauge.read())
-        cost = self._prompts.cost(prefill, generation, span, drafts=self._verify or self._lookup)
+        cost = self._prompts.cost(prefill, generation, span, drafts=self._verify or self._guessing)
         said = NeverExit() if self._verify else self._make_policy(example.id)
         forced = self._forced.states(example).judge(said)
         return Decoded(tuple(generation.tokens), generation.finish.value, cost, forced)

@@ -19,6 +19,7 @@ from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.exits import EXITS_FILE
 from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.engine.kv_map import KV_MAP_FILES
+from greencode_lsp.engine.ngrams import NGRAMS_FILE
 from greencode_lsp.evaluation.benchmark.gauge import Gauge
 from greencode_lsp.models import Bundle, find_bundle, load_folder
 from greencode_lsp.paths import cache_folder
@@ -26,7 +27,7 @@ from greencode_lsp.policy import BundlePolicy
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
 from greencode_lsp.policy.calibration import CALIBRATION_FILE
 
-ARTEFACTS = (EXITS_FILE, ADAPTERS_FILE, POLICY_FILE, CALIBRATION_FILE, KV_MAP_FILES)
+ARTEFACTS = (EXITS_FILE, ADAPTERS_FILE, POLICY_FILE, CALIBRATION_FILE, KV_MAP_FILES, NGRAMS_FILE)
 
 
 @dataclass(frozen=True)

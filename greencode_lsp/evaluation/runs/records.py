@@ -65,8 +65,8 @@ class Result:
 
     `text` ends where the example's rule ends it; `shown` is what the language server would make of it. `tokens` are its
     pieces with the depth each was read at, 0 where that is not known. `gold_text` is the text in the data set's tokens.
-    `passed` says whether the program with the text in it passes its tests. `copied` counts the tokens that were guessed
-    from the text before them and confirmed.
+    `passed` says whether the program with the text in it passes its tests. `guessed` counts the tokens that were
+    guessed and confirmed.
     """
 
     example: str
@@ -79,7 +79,7 @@ class Result:
     forced: Forced | None = None
     gold_text: str | None = None
     passed: bool | None = None
-    copied: int = 0
+    guessed: int = 0
 
 
 @dataclass(frozen=True)

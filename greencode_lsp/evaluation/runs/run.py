@@ -115,7 +115,7 @@ class _Runner:
             forced=decoded.forced,
             gold_text=gold_text,
             passed=passed.get(text) if example.check is not None else None,
-            copied=sum(token.copied for token in decoded.tokens),
+            guessed=sum(token.guessed for token in decoded.tokens),
         )
 
     def _pieces(self, decoded: Decoded) -> tuple[tuple[str, int], ...]:

@@ -93,7 +93,7 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
     await workbench.meter.hover();
     const tooltip = await workbench.hover.innerText();
     assert.match(tooltip, /Mean exit layer\s+30 of 30/);
-    assert.match(tooltip, /Copied from the text before\s+0/);
+    assert.match(tooltip, /Guessed and confirmed\s+0/);
     assert.match(tooltip, /Joules are (measured|estimated)/);
     await workbench.page.mouse.move(400, 300);
   });
@@ -112,7 +112,7 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
     await untilSuggested(SUGGESTED.slice(3));
   });
 
-  test("another profile acts on the next completion: its tokens are read early, or copied", async () => {
+  test("another profile acts on the next completion: its tokens are read early, or guessed", async () => {
     await workbench.profile.click();
     await workbench.pick("eco");
     await workbench.until(
@@ -130,8 +130,8 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
       (text) => /Profile\s+eco/.test(text),
     );
     const [, depth] = /Mean exit layer\s+([\d.]+) of 30/.exec(tooltip) ?? [];
-    const [, copied] = /Copied from the text before\s+(\d+)/.exec(tooltip) ?? [];
-    assert.ok(Number(depth) < 30 || Number(copied) > 0, tooltip);
+    const [, guessed] = /Guessed and confirmed\s+(\d+)/.exec(tooltip) ?? [];
+    assert.ok(Number(depth) < 30 || Number(guessed) > 0, tooltip);
     await picture("tooltip");
     await workbench.page.mouse.move(400, 300);
   });

@@ -1,7 +1,6 @@
 // Weights of 4 bits where registers are few: a group's weights for a block's 16 outputs are 512 numbers once they are
 // unpacked, and fill all 16 registers of 32. Half of a group leaves room, and so each input is loaded once for all 16
-// outputs; what the first half brings waits in memory for the second. The next block is asked for meanwhile, unless a
-// single row has to wait for this one anyway.
+// outputs; what the first half brings waits in memory for the second.
 #pragma once
 
 #include "sums.h"
@@ -19,10 +18,7 @@ static inline __attribute__((always_inline)) void multiply_halves(const Linear *
         for (int part = 0; part < PARTS; part++) found[r][part] = zeros();
     for (int64_t group = 0; group < groups; group++) {
         Products products[ROW_TILE][PARTS];
-        if (rows > 1 && !row) {
-            for (int i = 0; i < 256; i += 64) __builtin_prefetch(codes + groups * 256 + i);
-            __builtin_prefetch(scales + groups * 32);
-        }
+        if (!row) fetch_next_block(codes, scales, groups, 256, 32);
 #pragma GCC unroll 2
         for (int half = 0; half < 2; half++) {
             HalfCodes weights[PARTS];

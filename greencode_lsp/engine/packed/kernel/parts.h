@@ -36,6 +36,7 @@ static inline __attribute__((always_inline)) void multiply_parts(const Linear *m
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) found[r] = zeros();
         for (int64_t group = 0; group < groups; group++) {
+            if (!row && !part) fetch_next_block(codes, scales, groups, bytes, halves);
             const Weights weights = load_weights(four, codes, scales);
             codes += bytes;
             scales += halves;
