@@ -43,7 +43,7 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     runner = load_runner(folder, device, cache_folder() / "packed", adapters if adapters.is_file() else None)
     policy = load_policy(bundle, runner)
     kv_maps = load_maps(bundle, folder, runner, policy.calibration)
-    heads, ngrams = load_heads(bundle, folder, runner), load_table(bundle, runner)
+    heads, ngrams = load_heads(bundle, folder, runner), load_ngram_table(bundle, runner)
     model = EarlyExitModel(runner, bundle.exits, heads, kv_maps, ngrams)
     warm_up(model)
     tokenizer = CodeTokenizer.load(folder)
@@ -88,7 +88,7 @@ def load_maps(bundle: Bundle, folder: Path, runner: Runner, calibration: Calibra
     return found
 
 
-def load_table(bundle: Bundle, runner: Runner) -> NgramTable | None:
+def load_ngram_table(bundle: Bundle, runner: Runner) -> NgramTable | None:
     """Return the bundle's table of what mostly follows in code, None without one; log what is wrong with it.
 
     It only makes texts cheaper, so that one which cannot be read is no reason to stop.

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from greencode_lsp.completion.loading import load_table
+from greencode_lsp.completion.loading import load_ngram_table
 from greencode_lsp.engine import EngineError
 from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.engine.ngrams import NGRAMS_FILE, Ngrams, NgramTable, load_ngrams, save_ngrams
@@ -72,10 +72,10 @@ def test_what_cannot_be_used_is_named_in_one_line(tmp_path: Path) -> None:
 
 def test_a_broken_table_is_done_without(twins: Twins, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     bundle = replace(find_bundle("smollm2-135m"), folder=tmp_path)
-    assert load_table(bundle, twins.backbone) is None
+    assert load_ngram_table(bundle, twins.backbone) is None
     (tmp_path / NGRAMS_FILE).write_bytes(b"nothing")
     with caplog.at_level(logging.WARNING):
-        assert load_table(bundle, twins.backbone) is None
+        assert load_ngram_table(bundle, twins.backbone) is None
     assert "is not a readable table" in caplog.text
 
 
