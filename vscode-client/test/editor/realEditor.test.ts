@@ -114,11 +114,11 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
 
   test("another profile acts on the next completion: its tokens are read early, or guessed", async () => {
     await workbench.profile.click();
-    await workbench.pick("eco");
+    await workbench.pick("balanced");
     await workbench.until(
       "its name shows",
       () => workbench.profile.innerText(),
-      (text) => text.includes("eco"),
+      (text) => text.includes("balanced"),
     );
     await clearLine();
     await workbench.type(" ");
@@ -127,7 +127,7 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
     const tooltip = await workbench.until(
       "the completion's profile shows",
       () => workbench.hover.innerText(),
-      (text) => /Profile\s+eco/.test(text),
+      (text) => /Profile\s+balanced/.test(text),
     );
     const [, depth] = /Mean exit layer\s+([\d.]+) of 30/.exec(tooltip) ?? [];
     const [, guessed] = /Guessed and confirmed\s+(\d+)/.exec(tooltip) ?? [];
