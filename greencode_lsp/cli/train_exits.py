@@ -121,7 +121,7 @@ def ngrams(
     as_json: Json = False,
 ) -> None:
     """Count what mostly follows one to three tokens in code, which is guessed where a text has not said it yet."""
-    from greencode_lsp.engine.ngrams import NGRAMS_FILE, save_ngrams
+    from greencode_lsp.engine.drafts.ngrams import NGRAMS_FILE, save_ngrams
     from greencode_lsp.training.material import fetch_material, open_corpus
     from greencode_lsp.training.ngrams import count_ngrams
     from greencode_lsp.training.traces.shards import disk_errors

@@ -14,10 +14,10 @@ from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_meters
 from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, Session, generate, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
+from greencode_lsp.engine.drafts.ngrams import NGRAMS_FILE, NgramTable, load_ngrams
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.engine.identity import exits_identity, weights_identity
 from greencode_lsp.engine.kv_map import KV_MAP_FILES, KvMap, load_kv_map
-from greencode_lsp.engine.ngrams import NGRAMS_FILE, NgramTable, load_ngrams
 from greencode_lsp.engine.threads import use_threads
 from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
 from greencode_lsp.paths import cache_folder

@@ -1,6 +1,6 @@
 """Greedy decoding with exits: as the policy says, or with exits as drafts that the deep layers verify.
 
-Beside exits, guesses from the text itself and from a table can be drafts (`engine.guessing`): several tokens then go
+Beside exits, guesses from the text itself and from a table can be drafts (`drafts.guessing`): several tokens then go
 through the layers together, and each is read where the policy would read it.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from greencode_lsp.engine.drafts.guessing import Guesser, GuessRecord
 from greencode_lsp.engine.errors import Cancelled, EngineError
-from greencode_lsp.engine.guessing import Guesser, GuessRecord
 from greencode_lsp.engine.result import Finish, Generation, Token, Work
 from greencode_lsp.engine.session import Session
 from greencode_lsp.engine.threads import alone

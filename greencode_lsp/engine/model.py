@@ -5,10 +5,10 @@ from itertools import pairwise
 
 from torch import Tensor
 
+from greencode_lsp.engine.drafts.ngrams import NgramTable
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.kv_map import Filling, KvMap
-from greencode_lsp.engine.ngrams import NgramTable
 from greencode_lsp.engine.runner import Runner
 from greencode_lsp.engine.shortlist import listed_by, words_of
 

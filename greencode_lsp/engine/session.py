@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from greencode_lsp.engine.cache import BLOCK_ROWS, Cache
-from greencode_lsp.engine.drafting import Drafting
+from greencode_lsp.engine.drafts.exits import Drafting
+from greencode_lsp.engine.drafts.guessing import GuessRecord
 from greencode_lsp.engine.errors import EngineError, NumericalError
-from greencode_lsp.engine.guessing import GuessRecord
 from greencode_lsp.engine.kv_map import FIRST_ROWS, far_rows
 from greencode_lsp.engine.model import EarlyExitModel
 

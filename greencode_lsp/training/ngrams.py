@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from greencode_lsp.engine.ngrams import CERTAIN, LEAST_LIKELY, LONGEST, Ngrams, NgramTable
+from greencode_lsp.engine.drafts.ngrams import CERTAIN, LEAST_LIKELY, LONGEST, Ngrams, NgramTable
 from greencode_lsp.training.corpus.reader import Corpus
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.progress import Report

@@ -14,7 +14,7 @@ from greencode_lsp.completion.profiles import Profile, ProfileError, resolve_pro
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, SuggestedToken
 from greencode_lsp.energy import CostTable
 from greencode_lsp.engine import EarlyExitModel, EngineError
-from greencode_lsp.engine.guessing import GUESSES
+from greencode_lsp.engine.drafts.guessing import GUESSES
 from greencode_lsp.engine.model import FEW_ROWS
 from greencode_lsp.policy import Reading, Verdict
 

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from greencode_lsp.engine.drafting import DRAFT_CAP, PROBE_EVERY, Drafting
+from greencode_lsp.engine.drafts.exits import DRAFT_CAP, PROBE_EVERY, Drafting
 from greencode_lsp.engine.model import FEW_ROWS
 
 

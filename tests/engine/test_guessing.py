@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from greencode_lsp.engine import Cancelled, Finish, Request, Session, generate
-from greencode_lsp.engine.guessing import (
+from greencode_lsp.engine.drafts.guessing import (
     EXPECTED_OF_MATCHES,
     EXPECTED_OF_TABLE,
     GUESSES,
@@ -17,8 +17,8 @@ from greencode_lsp.engine.guessing import (
     Guesser,
     GuessRecord,
 )
-from greencode_lsp.engine.lookup import LONGEST_MATCH
-from greencode_lsp.engine.ngrams import CERTAIN, Ngrams, NgramTable
+from greencode_lsp.engine.drafts.lookup import LONGEST_MATCH
+from greencode_lsp.engine.drafts.ngrams import CERTAIN, Ngrams, NgramTable
 from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit, Reading, Verdict
 from tests.engine.conftest import VOCABULARY, Twins
 

@@ -9,7 +9,7 @@ import torch
 
 from greencode_lsp.engine import Cancelled, EarlyExitModel, EngineError, NumericalError, Request, Session, generate
 from greencode_lsp.engine.backbone import Backbone, load_backbone
-from greencode_lsp.engine.drafting import DRAFT_CAP, Drafting
+from greencode_lsp.engine.drafts.exits import DRAFT_CAP, Drafting
 from greencode_lsp.policy import Confidence, FixedExit, NeverExit, Policy, RandomExit
 from tests.engine.conftest import VOCABULARY, Twins
 

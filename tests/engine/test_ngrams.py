@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 
 from greencode_lsp.completion.loading import load_ngram_table
 from greencode_lsp.engine import EngineError
+from greencode_lsp.engine.drafts.ngrams import NGRAMS_FILE, Ngrams, NgramTable, load_ngrams, save_ngrams
 from greencode_lsp.engine.identity import weights_identity
-from greencode_lsp.engine.ngrams import NGRAMS_FILE, Ngrams, NgramTable, load_ngrams, save_ngrams
 from greencode_lsp.models import find_bundle
 from tests.engine.conftest import Twins
 

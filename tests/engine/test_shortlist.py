@@ -11,7 +11,7 @@ from torch import Tensor
 from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, Session, generate, load_backbone
 from greencode_lsp.engine.backbone import Backbone, apply, normalise
 from greencode_lsp.engine.cuda import CudaRunner
-from greencode_lsp.engine.drafting import DRAFT_CAP
+from greencode_lsp.engine.drafts.exits import DRAFT_CAP
 from greencode_lsp.engine.exits import ExitHead, exits_metadata, load_exits, save_exits
 from greencode_lsp.engine.shortlist import ROOM, words_of
 from greencode_lsp.policy import Confidence, FixedExit, NeverExit, Policy, RandomExit

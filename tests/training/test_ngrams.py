@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from greencode_lsp.cli.main import app
 from greencode_lsp.engine import EarlyExitModel, Request, Session, generate, load_backbone
-from greencode_lsp.engine.ngrams import CERTAIN, LEAST_LIKELY, NGRAMS_FILE, NgramTable, load_ngrams
+from greencode_lsp.engine.drafts.ngrams import CERTAIN, LEAST_LIKELY, NGRAMS_FILE, NgramTable, load_ngrams
 from greencode_lsp.training.corpus.reader import Corpus, CorpusPackage
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.ngrams import DOUBT, LEAST_SEEN, NEWS, count_ngrams

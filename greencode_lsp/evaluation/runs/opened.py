@@ -16,10 +16,10 @@ from greencode_lsp.energy import CostTable, choose_meter, probe_meters
 from greencode_lsp.engine import EarlyExitModel, load_backbone, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.backbone import Backbone
+from greencode_lsp.engine.drafts.ngrams import NGRAMS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE
 from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.engine.kv_map import KV_MAP_FILES
-from greencode_lsp.engine.ngrams import NGRAMS_FILE
 from greencode_lsp.evaluation.benchmark.gauge import Gauge
 from greencode_lsp.models import Bundle, find_bundle, load_folder
 from greencode_lsp.paths import cache_folder

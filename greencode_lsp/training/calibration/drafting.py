@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from greencode_lsp.engine.drafting import DRAFT_CAP
+from greencode_lsp.engine.drafts.exits import DRAFT_CAP
 from greencode_lsp.training.policy.costs import Costs
 from greencode_lsp.training.policy.scoring import decide
 from greencode_lsp.training.policy.trace_set import Floats, Integers, TraceSet

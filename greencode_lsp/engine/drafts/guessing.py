@@ -1,14 +1,14 @@
 """How many guesses at the next tokens to check in one run: as many as make a token cheapest.
 
-Guesses come from the text itself (`engine.lookup`) and from a table of what mostly follows in code (`engine.ngrams`).
+Guesses come from the text itself (`lookup`) and from a table of what mostly follows in code (`ngrams`).
 How often those of each kind were right decides, with what further rows cost on this machine, how many more are made.
 """
 
 from collections.abc import Iterable, Sequence
 
-from greencode_lsp.engine.lookup import LONGEST_MATCH, Match, PromptLookup
+from greencode_lsp.engine.drafts.lookup import LONGEST_MATCH, Match, PromptLookup
+from greencode_lsp.engine.drafts.ngrams import LEAST_LIKELY, NgramTable
 from greencode_lsp.engine.model import FEW_ROWS
-from greencode_lsp.engine.ngrams import LEAST_LIKELY, NgramTable
 
 GUESSES = FEW_ROWS - 1
 """Tokens guessed at once at most, beside the last sure one."""

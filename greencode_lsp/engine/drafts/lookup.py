@@ -1,10 +1,10 @@
 """Drafts that cost no layer: what followed the last tokens where they stood in the text before.
 
 Source code repeats itself, and a model that sees a text twice says it again. So the tokens behind the longest earlier
-match are guesses at what comes next, and several of them are checked in one run that streams the weights once.
-The idea: A. Saxena 2023, "Prompt Lookup Decoding" (github.com/apoorvumang/prompt-lookup-decoding); transformers has it
-as `prompt_lookup_num_tokens`. Here a longer match is preferred to a later one; `engine.guessing` decides what of it is
-guessed.
+match are guesses at what comes next, and several of them are checked in one run that streams the weights once. The
+idea: A. Saxena 2023, "Prompt Lookup Decoding" (github.com/apoorvumang/prompt-lookup-decoding); transformers has it as
+`prompt_lookup_num_tokens`. Here a longer match is preferred to a later one; `guessing` decides how much is made of
+it.
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
 """What mostly follows the last one to three tokens in code, counted once in a corpus: guesses that cost no layer.
 
-A text that has not said a thing yet cannot draft it (`engine.lookup`), but much of code is said everywhere. A longer
+A text that has not said a thing yet cannot draft it (`lookup`), but much of code is said everywhere. A longer
 run of tokens is listed where it says something else than a shorter one, or is surer or less sure of it, and where it
 was seen often enough to believe (`greencode train ngrams`). Guesses are checked like all others, so that a table can
 make a text cheaper and not worse. The idea: Z. Ou et al. 2024, "Lossless Acceleration of Large Language Model via
