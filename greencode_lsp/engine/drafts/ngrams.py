@@ -1,9 +1,9 @@
 """What mostly follows the last one to three tokens in code, counted once in a corpus: guesses that cost no layer.
 
-A text that has not said a thing yet cannot draft it (`lookup`), but much of code is said everywhere. A longer
-run of tokens is listed where it says something else than a shorter one, or is surer or less sure of it, and where it
-was seen often enough to believe (`greencode train ngrams`). Guesses are checked like all others, so that a table can
-make a text cheaper and not worse. The idea: Z. Ou et al. 2024, "Lossless Acceleration of Large Language Model via
+A text that has not said a thing yet cannot draft it (`lookup`), but much of code is said everywhere. A longer run of
+tokens is listed where it says something else than a shorter one, or is surer or less sure of it, and where it was seen
+often enough to believe (`greencode train ngrams`). Guesses are checked like all others, so that a table can make a text
+cheaper and not worse. The idea: J. Ou et al. 2024, "Lossless Acceleration of Large Language Model via
 Adaptive N-gram Parallel Decoding" (arXiv 2404.08698), there counted in the prompt alone.
 """
 
@@ -32,14 +32,14 @@ LEAST_LIKELY = 0.1
 """What is less likely than this is no guess: a row costs more than it brings."""
 
 CERTAIN = 255
-"""How sure an entry is stands in a byte: this is 1."""
+"""How likely an entry is stands in a byte, as a share of this."""
 
 
 @dataclass(frozen=True)
 class Ngrams:
     """What follows runs of some tokens: keys [entries] in rising order, next tokens [entries], how likely [entries].
 
-    A run's key has its tokens as digits to the base of the vocabulary; how likely is a share of `CERTAIN`.
+    A run's key has its tokens as digits to the base of the vocabulary.
     """
 
     keys: NDArray[np.int64]
