@@ -37,16 +37,16 @@ def guesses(tokens: list[int], limit: int = GUESSES, table: NgramTable | None = 
     return Guesser(GuessRecord(prices(price)), tokens, table).guesses(limit)
 
 
-def table_of(following: dict[tuple[int, ...], tuple[int, float]]) -> NgramTable:
-    """A table of 100 tokens: what follows runs, and how likely."""
+def table_of(following: dict[tuple[int, ...], tuple[int, float]], vocabulary: int = 100) -> NgramTable:
+    """A table of what follows runs, and how likely."""
     runs = {}
-    for length in sorted({len(run) for run in following}):
-        keys = sorted((sum(token * 100**place for place, token in enumerate(run[::-1])), run) for run in following)
-        of = [(key, *following[run]) for key, run in keys if len(run) == length]
-        columns = ([row[column] for row in of] for column in range(3))
-        keys_of, next_of, likely = columns
-        runs[length] = Ngrams(np.array(keys_of), np.array(next_of), (np.array(likely) * CERTAIN).astype(np.uint8))
-    return NgramTable(100, runs)
+    for length in {len(run) for run in following}:
+        entries = sorted((run, *found) for run, found in following.items() if len(run) == length)
+        digits = vocabulary ** np.arange(length)[::-1]
+        listed, next_ones, likely = zip(*entries, strict=True)
+        in_bytes = (np.array(likely) * CERTAIN).astype(np.uint8)
+        runs[length] = Ngrams(np.array(listed) @ digits, np.array(next_ones), in_bytes)
+    return NgramTable(vocabulary, runs)
 
 
 def test_what_followed_the_longest_match_is_guessed():
@@ -334,15 +334,12 @@ def test_a_run_that_the_text_ended_in_says_nothing_of_the_guesses_behind():
 def test_a_model_with_a_table_says_the_same_with_fewer_runs(twins: Twins, prompt: list[int]) -> None:
     expected = twins.greedy(prompt, 30)
     text = [*prompt, *expected]
-    knows = {tuple(text[place - 3 : place]): text[place] for place in range(len(prompt), len(text))}
-    runs = sorted((sum(token * VOCABULARY**place for place, token in enumerate(run[::-1])), run) for run in knows)
-    sure = np.full(len(runs), CERTAIN, np.uint8)
-    table = Ngrams(np.array([key for key, _ in runs]), np.array([knows[run] for _, run in runs]), sure)
+    knows = {tuple(text[place - 3 : place]): (text[place], 1.0) for place in range(len(prompt), len(text))}
     model = twins.model
     for verify in (False, True):
         request = Request(prompt, 30, NeverExit(), verify, guessing=True)
         without = generate(Session(model), request)
-        model.ngrams = NgramTable(VOCABULARY, {3: table})
+        model.ngrams = table_of(knows, VOCABULARY)
         try:
             generation = generate(Session(model), request)
         finally:

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from greencode_lsp.cli.main import app
 from greencode_lsp.engine import EarlyExitModel, Request, Session, generate, load_backbone
-from greencode_lsp.engine.drafts.ngrams import CERTAIN, LEAST_LIKELY, NGRAMS_FILE, NgramTable, load_ngrams
+from greencode_lsp.engine.drafts.ngrams import CERTAIN, LEAST_LIKELY, NGRAMS_FILE, load_ngrams
+from greencode_lsp.models import find_bundle
 from greencode_lsp.training.corpus.reader import Corpus, CorpusPackage
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.ngrams import DOUBT, LEAST_SEEN, NEWS, count_ngrams
@@ -106,17 +107,9 @@ def test_the_command_writes_a_table_that_guesses(model_folders: Callable[[str], 
     assert sum(token.guessed for token in guessed.tokens) > sum(token.guessed for token in plain.tokens)
 
 
-def test_the_default_bundles_table_knows_code(default_bundle_table: NgramTable) -> None:
-    assert default_bundle_table.vocabulary == 49_152
-    assert {length: len(runs.keys) for length, runs in default_bundle_table.runs.items()} == {
-        1: 19_722,
-        2: 94_840,
-        3: 25_978,
-    }
-    likely = np.concatenate([runs.likely for runs in default_bundle_table.runs.values()])
+def test_the_default_bundles_table_knows_code() -> None:
+    table = load_ngrams(find_bundle("smollm2-135m").folder / NGRAMS_FILE, 49_152)
+    assert table.vocabulary == 49_152
+    assert {length: len(runs.keys) for length, runs in table.runs.items()} == {1: 19_722, 2: 94_840, 3: 25_978}
+    likely = np.concatenate([runs.likely for runs in table.runs.values()])
     assert (likely >= LEAST_LIKELY * CERTAIN).mean() > 0.9
-
-
-@pytest.fixture
-def default_bundle_table() -> NgramTable:
-    return load_ngrams(Path(__file__).parents[2] / "models" / "smollm2-135m" / NGRAMS_FILE, 49_152)
