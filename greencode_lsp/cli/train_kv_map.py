@@ -29,8 +29,12 @@ def kv_map(
         ),
     ],
     depth: Annotated[int, typer.Option(min=1, help="Layers that rows far above run; an exit must stand there.")] = 18,
+    near: Annotated[int, typer.Option(min=0, help="Rows above the cursor that run all layers.")] = 48,
     model: Model = "smollm2-135m",
     at: Exits = None,
+    start: Annotated[
+        Path | None, typer.Option(help="A map's file to go on from, in place of a first one by least squares.")
+    ] = None,
     fit_tokens: Annotated[int, typer.Option(min=2, help="Tokens to fit a first map to, by least squares.")] = 50_000,
     max_tokens: Annotated[
         int, typer.Option(min=0, help="Tokens it learns from then; 0 leaves it as it is.")
@@ -49,14 +53,14 @@ def kv_map(
     from greencode_lsp.engine.kv_map import kv_map_file
     from greencode_lsp.training.kv_map.training import MapJob, train_kv_map
 
-    job = MapJob(corpus, out, depth, fit_tokens, max_tokens, check_tokens, learning_rate, context, seed)
+    job = MapJob(corpus, out, depth, near, start, fit_tokens, max_tokens, check_tokens, learning_rate, context, seed)
     with progress_bar() as report:
         opened = open_runner(model, None, at, device, report)
         measured = train_kv_map(opened, job, report)
     if as_json:
         print_json({"file": str(out / kv_map_file(depth)), "depth": depth, **measured})
         return
-    table = Table("near tokens", "right", "filled", "as without", "right ones lost", "95 % limit", "joules in layers")
+    table = Table("tokens", "right", "filled", "as without", "right ones lost", "95 % limit", "joules in layers")
     table.add_row(
         f"{measured['tokens']:,}",
         share(measured["accuracy"]),

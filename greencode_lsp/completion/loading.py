@@ -76,15 +76,21 @@ def load_policy(bundle: Bundle, runner: Runner) -> BundlePolicy:
 
 
 def load_maps(bundle: Bundle, folder: Path, runner: Runner, calibration: Calibration | None) -> list[KvMap]:
-    """Return the bundle's maps of keys and values that its calibration has left room for; log which it has not."""
+    """Return the bundle's maps of keys and values that its calibration has left room for; log what keeps others out.
+
+    They only make texts cheaper, so that one which cannot be read is no reason to stop.
+    """
     proven = set() if calibration is None else {one.sha256 for one in calibration.maps}
     found, paths = [], sorted(bundle.folder.glob(KV_MAP_FILES))
     identity = weights_identity(folder) if paths else ""
     for path in paths:
-        if file_sha256(path) in proven:
-            found.append(load_kv_map(path, runner.shape, identity))
-        else:
+        if file_sha256(path) not in proven:
             log.warning("%s is not used: the bundle was calibrated without it; run greencode calibrate again", path)
+            continue
+        try:
+            found.append(load_kv_map(path, runner.shape, identity))
+        except EngineError as error:
+            log.warning("%s", error)
     return found
 
 

@@ -28,7 +28,7 @@ from greencode_lsp.engine.errors import NumericalError
 from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.families import family_of
 from greencode_lsp.engine.identity import weights_identity
-from greencode_lsp.engine.kv_map import KvFiller, KvMap, check_halves
+from greencode_lsp.engine.kv_map import KvFiller, KvMap, check_halves, input_norm
 from greencode_lsp.engine.shortlist import PartOfHead
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class PlainFiller:
 
     def __init__(self, backbone: Backbone, found: KvMap) -> None:
         self._backbone = backbone
-        weight, bias, norm = found.linear.weight, found.linear.bias, found.norm(backbone.shape)
+        weight, bias, norm = found.linear.weight, found.linear.bias, input_norm(backbone.shape)
         self._linear = Linear(backbone.cast(weight), None if bias is None else backbone.cast(bias))
         self._norm = Norm(backbone.cast(norm.weight), None if norm.bias is None else backbone.cast(norm.bias))
         self.map_bytes, self._depth = self._linear.weight.nbytes, found.depth

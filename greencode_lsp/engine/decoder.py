@@ -80,8 +80,7 @@ class _Decoding:
         session, prompt = self.session, self.request.prompt
         # The last token always runs again: a session keeps K/V, not the final hidden state behind it.
         reused = min(common_prefix(session.tokens, prompt), len(prompt) - 1)
-        if not session.may_serve(self.request.fill):
-            reused = 0  # nothing that is less near may be read here
+        reused = session.usable(reused, len(prompt), self.request.fill)
         session.rewind(reused)
         session.feed(prompt[reused:])
         step = self._verified_step if self.request.verify else self._step

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from greencode_lsp.engine.architecture import Architecture, Linear, Norm
 from greencode_lsp.engine.errors import EngineError
-from greencode_lsp.engine.grid import GROUP, as_codes, fitted_codes, from_codes
+from greencode_lsp.engine.grid import as_codes, fits_grid, fitted_codes, from_codes
 
 EXITS_FILE = "exits.safetensors"
 
@@ -94,7 +94,7 @@ def with_codes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in tensors.items():
         if tensor.dim() < 2:
             named[name] = tensor
-        elif tensor.shape[1] % GROUP:
+        elif not fits_grid(tensor):
             named[name] = tensor.half()
         else:
             kept = as_codes(tensor, fitted_codes)

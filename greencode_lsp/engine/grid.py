@@ -31,6 +31,11 @@ def fitted_codes(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return codes, scale, (mean - scale * mean_code).half().float()
 
 
+def fits_grid(weight: Tensor) -> bool:
+    """Say whether a matrix [outputs, inputs] can be kept in 4 bits: its inputs are a multiple of 32."""
+    return weight.shape[1] % GROUP == 0
+
+
 @torch.no_grad()
 def on_grid(weight: Tensor) -> Tensor:
     """Return a matrix [outputs, inputs] with every weight on the nearest place of its group's grid.

@@ -22,17 +22,15 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture, Linear, Norm
 from greencode_lsp.engine.cache import BLOCK_ROWS, Cache
 from greencode_lsp.engine.errors import EngineError, NumericalError
+from greencode_lsp.engine.grid import as_codes, fits_grid, from_codes, nearest_codes, on_grid
 from greencode_lsp.files import replace_file
 
 KV_MAP_FILES = "kv_map-*.safetensors"
 
-FORMAT = "1"
+FORMAT = "2"
 
 FIRST_ROWS = BLOCK_ROWS
 """So many rows of every text run through all layers: the first is what others attend to for want of anything better."""
-
-NEAR_ROWS = 192
-"""So many rows above the last one do, too: they are attended to most."""
 
 FEWEST_ROWS = 64
 """Fewer are not worth a job of their own."""
@@ -42,28 +40,34 @@ FEWEST_ROWS = 64
 class KvMap:
     """A map from normalised states after `depth` layers to the keys and values of all layers behind.
 
-    Its outputs are [layers behind, 2, kv_heads, head_size]: keys, before they are rotated, and values. `upper_loss` is
-    how many of full depth's right tokens may get lost by it, as a share, at most with 95 % confidence; 1 where nobody
-    has measured it.
+    Its outputs are [layers behind, 2, kv_heads, head_size]: keys, before they are rotated, and values. `near` rows
+    above the last one run through all layers: they are attended to most. `upper_loss` is how many of full depth's right
+    tokens may get lost by the others, as a share, at most with 95 % confidence; 1 where nobody has measured it.
     """
 
     depth: int
     linear: Linear
+    near: int
     upper_loss: float = 1.0
-
-    def norm(self, shape: Architecture) -> Norm:
-        """Return the norm that states are brought to one size with: the family's own, without weights."""
-        size = self.linear.weight.shape[1]
-        return Norm(torch.ones(size), torch.zeros(size) if shape.norm == "layer" else None)
 
 
 @dataclass(frozen=True)
 class Filling:
-    """A map as a model uses it: the first segment that is filled, by what, and what a row of that costs in layers."""
+    """A map as a model uses it: the first segment that is filled, by what, and what a row of that costs in layers.
+
+    `near` rows above the last one run.
+    """
 
     segment: int
     filler: "KvFiller"
     layers: float
+    near: int
+
+
+def input_norm(shape: Architecture) -> Norm:
+    """Return the norm that states are brought to one size with before a map: the family's own, without weights."""
+    size = shape.hidden_size
+    return Norm(torch.ones(size), torch.zeros(size) if shape.norm == "layer" else None)
 
 
 def kv_map_file(depth: int) -> str:
@@ -92,21 +96,25 @@ class KvFiller(Protocol):
 
 
 def as_kept(found: KvMap) -> KvMap:
-    """Return a map in the numbers that its file keeps: half floats."""
-    return replace(found, linear=Linear(found.linear.weight.half().float(), found.linear.bias))
+    """Return a map in the numbers that its file keeps: on its 4-bit grid, or half floats where sizes forbid that."""
+    weight = found.linear.weight
+    kept = on_grid(weight) if fits_grid(weight) else weight.half().float()
+    return replace(found, linear=Linear(kept, found.linear.bias))
 
 
 def save_kv_map(path: Path, found: KvMap, shape: Architecture, identity: str) -> None:
-    """Write a map as it is shipped, in half floats; `identity` is that of the weights it was fitted to."""
+    """Write a map as `as_kept` has it; `identity` is that of the weights it was fitted to."""
     weight, bias = found.linear.weight, found.linear.bias
     assert bias is not None, "what is fitted has one"
-    tensors = {"weight": weight.half().contiguous(), "bias": bias.float().contiguous()}
+    kept = as_codes(weight, nearest_codes) if fits_grid(weight) else {"weight": weight.half().contiguous()}
+    tensors = {**kept, "bias": bias.float().contiguous()}
     facts = {
         "format": FORMAT,
         "depth": str(found.depth),
         "layers": str(shape.layers),
         "weights_sha256": identity,
         "upper_loss": str(found.upper_loss),
+        "near": str(found.near),
     }
     replace_file(path, save(tensors, facts))
 
@@ -114,7 +122,7 @@ def save_kv_map(path: Path, found: KvMap, shape: Architecture, identity: str) ->
 def load_kv_map(path: Path, shape: Architecture, identity: str = "") -> KvMap:
     """Return the map of a file; raise `EngineError` in one line when it is not this model's."""
     facts, tensors = read_file(path)
-    depth = int(facts["depth"])
+    depth, near, upper_loss = int(facts["depth"]), int(facts["near"]), float(facts["upper_loss"])
     if facts["layers"] != str(shape.layers) or not 0 < depth < shape.layers:
         raise EngineError(f"{path} is for depth {depth} of {facts['layers']} layers, this model has {shape.layers}")
     if identity and facts.get("weights_sha256", "") not in ("", identity):
@@ -123,7 +131,7 @@ def load_kv_map(path: Path, shape: Architecture, identity: str = "") -> KvMap:
     for name, size in (("weight", wanted), ("bias", wanted[:1])):
         if name not in tensors or list(tensors[name].shape) != size:
             raise EngineError(f"{path} has no {name} of shape {size}; fit it again")
-    return KvMap(depth, Linear(tensors["weight"], tensors["bias"]), float(facts["upper_loss"]))
+    return KvMap(depth, Linear(tensors["weight"], tensors["bias"]), near, upper_loss)
 
 
 def facts_of(path: Path) -> tuple[int, float]:
@@ -137,17 +145,19 @@ def read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             facts = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if facts.get("format") == FORMAT:
-            int(facts["depth"]), float(facts["upper_loss"]), facts["layers"]
+            int(facts["depth"]), float(facts["upper_loss"]), int(facts["near"]), facts["layers"]
+            if "codes" in tensors:
+                tensors["weight"] = from_codes(*(tensors.pop(name) for name in ("codes", "scales", "minima")))
     except Exception as error:  # safetensors raises its own, undocumented types
         raise EngineError(f"{path} is not a readable map of keys and values: {error!r}") from error
     if facts.get("format") != FORMAT:
         raise EngineError(f"{path} has format {facts.get('format')!r}, this greencode reads {FORMAT!r}; fit it again")
-    return facts, tensors
+    return facts, {name: tensor.float() for name, tensor in tensors.items()}
 
 
-def far_rows(waiting: int) -> int:
+def far_rows(waiting: int, near: int) -> int:
     """Return how many of the first rows that wait may be filled: whole blocks, all but the near ones."""
-    far = (waiting - NEAR_ROWS) // BLOCK_ROWS * BLOCK_ROWS
+    far = (waiting - near) // BLOCK_ROWS * BLOCK_ROWS
     return far if far >= FEWEST_ROWS else 0

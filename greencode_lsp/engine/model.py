@@ -66,7 +66,7 @@ class EarlyExitModel:
                 )
             if (filler := backbone.filler(found)) is not None:
                 self.fillings[found.depth] = Filling(
-                    exits.index(found.depth) + 1, filler, filler.map_bytes / layer_bytes
+                    exits.index(found.depth) + 1, filler, filler.map_bytes / layer_bytes, found.near
                 )
 
     @property

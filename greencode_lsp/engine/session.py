@@ -66,11 +66,22 @@ class Session:
             supplied = ran
         if length <= FIRST_ROWS:
             self.filled, self.filled_from = 0, self.model.layers
+        self.filled = min(self.filled, length)
         del self.tokens[length:]
 
-    def may_serve(self, fill: int) -> bool:
-        """Say whether all rows are as exact as a request wants that fills from a depth, or with 0 not at all."""
-        return not self.filled or 0 < fill <= self.filled_from
+    def usable(self, same: int, rows: int, fill: int) -> int:
+        """Return how many of the first `same` rows, which a text of `rows` has as well, a request may go on from.
+
+        It fills after `fill` layers, or with 0 not at all; none may be used where one is less exact than it wants.
+        Where fewer than half of its near rows would run, because the cursor moved up among filled ones, all of them do.
+        """
+        if not self.filled:
+            return same
+        filling = self.model.fillings.get(fill)
+        if filling is None or fill > self.filled_from:
+            return 0
+        enough = rows - min(self.filled, same) >= filling.near // 2
+        return same if enough else max(min(same, rows - filling.near), 0)
 
     @torch.inference_mode()
     def feed(self, tokens: Sequence[int]) -> None:
@@ -140,7 +151,7 @@ class Session:
         if any(self.segments[index].length < start for index in deeper):
             return 0
         first = -start % BLOCK_ROWS if start else FIRST_ROWS
-        far = far_rows(waiting - first)
+        far = far_rows(waiting - first, filling.near)
         if not far:
             return 0
         for index in deeper if first else ():

@@ -12,7 +12,7 @@ from greencode_lsp.engine import kv_map as limits
 from greencode_lsp.engine.architecture import Linear
 from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.identity import weights_identity
-from greencode_lsp.engine.kv_map import KvMap, facts_of, kv_map_file, load_kv_map, save_kv_map
+from greencode_lsp.engine.kv_map import KvMap, as_kept, facts_of, kv_map_file, load_kv_map, save_kv_map
 from greencode_lsp.engine.packed import KernelUnavailableError, load_packed
 from greencode_lsp.models import Bundle, FolderSource
 from greencode_lsp.policy import Calibration, FixedExit, NeverExit
@@ -22,12 +22,13 @@ from tests.engine.conftest import Twins
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+NEAR = 32
+
 PROMPT = [int(token) for token in torch.randint(3, 300, (150,), generator=torch.Generator().manual_seed(3))]
 
 
 @pytest.fixture(autouse=True)
 def shorter_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "NEAR_ROWS", 32)
     monkeypatch.setattr(limits, "FEWEST_ROWS", 32)
 
 
@@ -41,13 +42,13 @@ def exact_map(backbone: Backbone) -> KvMap:
     bias = torch.zeros(len(weight)) if layer.qkv.bias is None else layer.qkv.bias[rows].float()
     if norm.bias is not None:
         bias = bias + weight @ norm.bias.float()
-    return KvMap(shape.layers - 1, Linear(weight * norm.weight.float(), bias))
+    return KvMap(shape.layers - 1, Linear(weight * norm.weight.float(), bias), near=NEAR)
 
 
-def wrong_map(backbone: Runner, depth: int) -> KvMap:
+def wrong_map(backbone: Runner, depth: int, near: int = NEAR) -> KvMap:
     shape = backbone.shape
     outputs = (shape.layers - depth) * 2 * shape.kv_heads * shape.head_size
-    return KvMap(depth, Linear(torch.zeros(outputs, shape.hidden_size), torch.zeros(outputs)))
+    return KvMap(depth, Linear(torch.zeros(outputs, shape.hidden_size), torch.zeros(outputs)), near=near)
 
 
 def test_an_exact_map_changes_no_token_and_no_key_or_value(twins: Twins) -> None:
@@ -94,6 +95,13 @@ def test_filled_rows_cost_their_map_and_nothing_deeper(twins: Twins) -> None:
     assert runs == {(2, 150): 2, (2, 16): 1, (layers, 96): 1, (2, 38): 1}
 
 
+def test_a_map_says_how_many_rows_above_the_last_are_near(twins: Twins) -> None:
+    for near, filled in ((0, 144), (48, 96), (64, 80), (112, 0)):
+        session = Session(EarlyExitModel(twins.backbone, (2, 4), kv_maps=[wrong_map(twins.backbone, 4, near)]))
+        generate(session, Request(PROMPT, 1, NeverExit(), fill=4))
+        assert session.filled == filled
+
+
 def test_tokens_that_leave_above_the_map_fill_nothing(twins: Twins) -> None:
     model = EarlyExitModel(twins.backbone, (2, 4), kv_maps=[wrong_map(twins.backbone, 4)])
     session = Session(model)
@@ -132,6 +140,17 @@ def test_a_session_goes_on_behind_filled_rows_and_fills_more_of_a_long_insertion
     session.rewind(limits.FIRST_ROWS)
     assert session.filled == 0
     assert [segment.length for segment in session.segments] == [16, 16, 16]
+
+
+def test_near_rows_run_where_the_cursor_moved_up_among_filled_ones(twins: Twins) -> None:
+    model = EarlyExitModel(twins.backbone, (2, 4), kv_maps=[wrong_map(twins.backbone, 4)])
+    session = Session(model)
+    for rows, reused, filled in ((150, 0, 112), (140, 139, 112), (128, 127, 112), (127, 95, 95), (60, 28, 28)):
+        ran = generate(session, Request(PROMPT[:rows], 1, NeverExit(), fill=4))
+        assert (ran.reused_rows, session.filled) == (reused, filled)
+    again = generate(session, Request(PROMPT[:20], 1, NeverExit(), fill=4))
+    assert (again.reused_rows, session.filled) == (0, 0)
+    assert [token.id for token in again.tokens] == twins.greedy(PROMPT[:20], 1)
 
 
 def test_a_session_serves_requests_that_fill_from_no_deeper_than_it_was(twins: Twins) -> None:
@@ -179,16 +198,21 @@ def test_a_bundles_map_is_used_only_where_its_calibration_left_room_for_it(
         assert "is not used: the bundle was calibrated without it" in caplog.text
     proven = replace(without, maps=(ProvenMap(4, file_sha256(path), 0.001),))
     assert [found.depth for found in load_maps(bundle, twins.folder, twins.backbone, proven)] == [4]
+    path.write_bytes(b"no map")
+    unreadable = replace(without, maps=(ProvenMap(4, file_sha256(path), 0.001),))
+    assert load_maps(bundle, twins.folder, twins.backbone, unreadable) == []
+    assert "is not a readable map of keys and values" in caplog.text
 
 
 def test_a_map_survives_its_file(twins: Twins, tmp_path: Path) -> None:
     path, shape = tmp_path / kv_map_file(4), twins.backbone.shape
     made = wrong_map(twins.backbone, 4)
-    found = KvMap(4, Linear(torch.randn_like(made.linear.weight), torch.randn(len(made.linear.weight))), 0.002)
+    found = KvMap(4, Linear(torch.randn_like(made.linear.weight), torch.randn(len(made.linear.weight))), 48, 0.002)
     save_kv_map(path, found, shape, "these weights")
     loaded = load_kv_map(path, shape, "these weights")
-    assert (loaded.depth, loaded.upper_loss, facts_of(path)) == (4, 0.002, (4, 0.002))
-    torch.testing.assert_close(loaded.linear.weight, found.linear.weight.half().float())
+    assert (loaded.depth, loaded.upper_loss, loaded.near, facts_of(path)) == (4, 0.002, 48, (4, 0.002))
+    assert torch.equal(loaded.linear.weight, as_kept(found).linear.weight)
+    assert float((loaded.linear.weight - found.linear.weight).norm() / found.linear.weight.norm()) < 0.1
     torch.testing.assert_close(loaded.linear.bias, found.linear.bias)
     with pytest.raises(EngineError, match="was fitted to other weights"):
         load_kv_map(path, shape, "others")
@@ -201,9 +225,9 @@ def test_a_file_that_is_no_map_of_this_model_is_one_line(twins: Twins, tmp_path:
     path.write_bytes(b"no tensors")
     with pytest.raises(EngineError, match="is not a readable map of keys and values"):
         facts_of(path)
-    save_kv_map(path, KvMap(4, Linear(torch.zeros(8, 8), torch.zeros(8))), shape, "")
+    save_kv_map(path, KvMap(4, Linear(torch.zeros(8, 8), torch.zeros(8)), NEAR), shape, "")
     with pytest.raises(EngineError, match=r"has no weight of shape"):
         load_kv_map(path, shape)
-    save_kv_map(path, KvMap(shape.layers, wrong_map(twins.backbone, 4).linear), shape, "")
+    save_kv_map(path, KvMap(shape.layers, wrong_map(twins.backbone, 4).linear, NEAR), shape, "")
     with pytest.raises(EngineError, match=rf"is for depth {shape.layers} of {shape.layers} layers"):
         load_kv_map(path, shape)

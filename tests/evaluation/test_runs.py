@@ -105,11 +105,10 @@ def test_a_shared_prompt_changes_no_text_and_is_charged_as_a_cold_one(opened, lo
 
 
 def test_a_filled_prompt_is_charged_for_what_ran_of_it(opened, load, monkeypatch):
-    monkeypatch.setattr(kv_map, "NEAR_ROWS", 16)
     monkeypatch.setattr(kv_map, "FEWEST_ROWS", 16)
     example, shape = load("py150").examples[0], opened.model.backbone.shape
     outputs = 6 * 2 * shape.kv_heads * shape.head_size
-    nothing = KvMap(24, Linear(torch.zeros(outputs, shape.hidden_size), torch.zeros(outputs)))
+    nothing = KvMap(24, Linear(torch.zeros(outputs, shape.hidden_size), torch.zeros(outputs)), near=16)
     model = EarlyExitModel(opened.model.backbone, (12, 24), kv_maps=[nothing])
     unit = CostTable((1,), (1.0,), (0.0,), "estimate")
     prompts, rows = SharedPrompts(model, unit, Gauge(None), fill=24), len(example.prompt) - 1

@@ -18,7 +18,7 @@ from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.grid import GROUP
-from greencode_lsp.engine.kv_map import KvFiller, KvMap
+from greencode_lsp.engine.kv_map import KvFiller, KvMap, input_norm
 from greencode_lsp.engine.packed.filler import PackedFiller
 from greencode_lsp.engine.packed.library import KernelUnavailableError, load_library
 from greencode_lsp.engine.packed.packing import BLOCK, pack, pack_coarsely
@@ -142,7 +142,7 @@ class PackedBackbone:
     def filler(self, found: KvMap) -> KvFiller | None:
         """Return what computes a map of keys and values here: in the kernel, in 8 bits."""
         linear = PackedLinear(pack(found.linear.weight), found.linear.bias)
-        norm = found.norm(self.shape)
+        norm = input_norm(self.shape)
         weights = replace(self.weights, head=linear, screen=None, final_norm=norm)
         shape = replace(self.shape, vocabulary_size=len(found.linear.weight))
         reader = PackedReader(shape, weights, self._shape, self._workspace, None, None)

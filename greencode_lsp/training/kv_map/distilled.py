@@ -1,8 +1,9 @@
 """A map of keys and values that learns from those who read them, until they say what they said without it.
 
 Least squares bring all keys and values equally near; which of them matter only the rows know that attend to them. So
-near rows run through the deep layers with filled rows above them, and the map learns to have full depth's distribution
-come of that. SwiftKV (arXiv 2410.03960) distils its projections so, queries among them; here the layers stay.
+rows run through the deep layers with filled rows above them, near ones first, and the map learns to have full depth's
+distribution come of that in the rows that are read behind those. SwiftKV (arXiv 2410.03960) distils its projections
+so, queries among them; here the layers stay. What learns is rounded in every step to the 4 bits it is computed in.
 """
 
 from collections.abc import Sequence
@@ -15,10 +16,13 @@ from torch.nn import functional
 from greencode_lsp.engine import Backbone, Runner
 from greencode_lsp.engine.architecture import Linear
 from greencode_lsp.engine.backbone import Rows, normalise, rotate
-from greencode_lsp.engine.kv_map import FIRST_ROWS, KvMap, far_rows
+from greencode_lsp.engine.grid import fits_grid
+from greencode_lsp.engine.kv_map import FIRST_ROWS, KvMap, far_rows, input_norm
 from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.exits.forward import rounded
 from greencode_lsp.training.exits.losses import choose_taught, read_losses
 from greencode_lsp.training.exits.recipe import Recipe
+from greencode_lsp.training.kv_map.measured import READ_ROWS
 from greencode_lsp.training.traces.observe import observe
 from greencode_lsp.training.traces.texts import Window
 
@@ -30,17 +34,17 @@ class FilledLayers(nn.Module):
         super().__init__()
         assert found.linear.bias is not None, "what is fitted has one"
         self.weight, self.bias = nn.Parameter(found.linear.weight.clone()), nn.Parameter(found.linear.bias.clone())
-        self._backbone, self._depth, self._norm = backbone, found.depth, found.norm(backbone.shape)
+        self._backbone, self._begun, self._norm = backbone, found, input_norm(backbone.shape)
 
     def forward(self, hidden: Tensor, far: int) -> Tensor:
-        """Return the final states [near, hidden] of the rows behind `far` filled ones, and behind the first 16.
+        """Return the final states [behind, hidden] of the rows behind `far` filled ones, which are not the first 16.
 
         `hidden` [rows, hidden] are the states of a whole text after the map's depth.
         """
         backbone, shape, count = self._backbone, self._backbone.shape, len(hidden)
         places = torch.arange(count, device=hidden.device)
-        first, filled, near = torch.split(places, [FIRST_ROWS, far, count - FIRST_ROWS - far])
-        ran = torch.cat((first, near))
+        first, filled, behind = torch.split(places, [FIRST_ROWS, far, count - FIRST_ROWS - far])
+        ran = torch.cat((first, behind))
         keys, values = self._mapped(hidden[filled], filled)
         # Filled rows lie before those that run: attention knows no order but the mask's and the rotations'.
         hides = torch.cat((filled, ran)) > ran[:, None]
@@ -48,7 +52,7 @@ class FilledLayers(nn.Module):
         group = shape.heads // shape.kv_heads
         rows = Rows(slice(far, count), count, backbone.rotations(ran), mask.repeat(group, 1))
         hidden, room = hidden[ran], keys.new_zeros(shape.kv_heads, len(ran), shape.head_size)
-        for place, layer in enumerate(backbone.weights.layers[self._depth :]):
+        for place, layer in enumerate(backbone.weights.layers[self._begun.depth :]):
             both = (torch.cat((mapped[place], room), dim=1) for mapped in (keys, values))
             hidden = backbone.run_layer(layer, hidden, rows, *both)
         return hidden[FIRST_ROWS:]
@@ -56,7 +60,8 @@ class FilledLayers(nn.Module):
     def _mapped(self, hidden: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values [layers behind, kv_heads, rows, head_size] of rows at these places."""
         shape, backbone = self._backbone.shape, self._backbone
-        mapped = functional.linear(normalise(shape, hidden, self._norm), self.weight, self.bias).float()
+        weight = rounded(self.weight) if fits_grid(self.weight) else self.weight
+        mapped = functional.linear(normalise(shape, hidden, self._norm), weight, self.bias).float()
         both = mapped.view(len(hidden), -1, 2, shape.kv_heads, shape.head_size)
         keys, values = both[:, :, 0], both[:, :, 1]
         rotations = backbone.rotations(places)
@@ -66,7 +71,8 @@ class FilledLayers(nn.Module):
 
     def learned(self) -> KvMap:
         """Return the map, without gradients."""
-        return KvMap(self._depth, Linear(self.weight.detach().clone(), self.bias.detach().clone()))
+        linear = Linear(self.weight.detach().clone(), self.bias.detach().clone())
+        return KvMap(self._begun.depth, linear, self._begun.near)
 
 
 class MapTask:
@@ -85,7 +91,7 @@ class MapTask:
     ) -> None:
         self.layers = FilledLayers(backbone, found)
         self.module = self.layers
-        self._runner, self._backbone, self._depth = runner, backbone, found.depth
+        self._runner, self._backbone, self._depth, self._near = runner, backbone, found.depth, found.near
         self._recipe, self._lead = recipe, lead
         self._windows, self._kept = ([one for one in windows if self._far(one)] for windows in texts)
         self._texts_per_step = max(1, recipe.batch_tokens // recipe.context)
@@ -101,32 +107,29 @@ class MapTask:
         return self._windows[step * self._texts_per_step : (step + 1) * self._texts_per_step]
 
     def loss(self, module: nn.Module, part: Any, step: int) -> tuple[Tensor, dict[str, float]]:
-        """Return how far the near tokens' distributions are from full depth's, in nats (Kullback-Leibler)."""
-        divergence, agreement, _ = self._divergence(module, part, self._recipe.drawn, step)
+        """Return how far the read tokens' distributions are from full depth's, in nats (Kullback-Leibler)."""
+        divergence, agreement = self._divergence(module, part, self._recipe.drawn, step)
         return divergence, {"agreement": agreement}
 
     @torch.no_grad()
     def score(self, module: nn.Module) -> dict[str, float]:
         """Return the same over the whole vocabulary on texts that are kept for it; the score is its negative."""
         sums = {"divergence": 0.0, "agreement": 0.0}
-        rows = 0
         for window in self._kept:
-            divergence, agreement, near = self._divergence(module, window, drawn=0)
-            sums["divergence"] += float(divergence) * near
-            sums["agreement"] += agreement * near
-            rows += near
-        means = {name: total / rows for name, total in sums.items()}
+            divergence, agreement = self._divergence(module, window, drawn=0)
+            sums["divergence"] += float(divergence)
+            sums["agreement"] += agreement
+        means = {name: total / len(self._kept) for name, total in sums.items()}
         return {"score": -means["divergence"], **means}
 
     def _far(self, window: Window) -> int:
-        return far_rows(len(self._lead) + len(window.ids) - 1 - FIRST_ROWS)
+        return far_rows(len(self._lead) + len(window.ids) - 1 - FIRST_ROWS - READ_ROWS, self._near)
 
-    def _divergence(self, module: nn.Module, window: Window, drawn: int, step: int = 0) -> tuple[Tensor, float, int]:
+    def _divergence(self, module: nn.Module, window: Window, drawn: int, step: int = 0) -> tuple[Tensor, float]:
         seen = observe(self._runner, [*self._lead, *map(int, window.ids)], (self._depth,), ())
-        far = self._far(window)
-        near, shape, norm = slice(FIRST_ROWS + far, None), self._backbone.shape, self._backbone.weights.final_norm
-        said = normalise(shape, module(seen.hidden[:, 0].float(), far), norm)
-        original = normalise(shape, seen.final[near].float(), norm)
-        lesson = choose_taught(self._backbone.weights.head, original, seen.true[near], drawn, step)
+        read, shape, norm = slice(-READ_ROWS, None), self._backbone.shape, self._backbone.weights.final_norm
+        said = normalise(shape, module(seen.hidden[:, 0].float(), self._far(window))[read], norm)
+        original = normalise(shape, seen.final[read].float(), norm)
+        lesson = choose_taught(self._backbone.weights.head, original, seen.true[read], drawn, step)
         loss, _, agreement = read_losses(lesson.head, said, lesson.candidates, lesson.teacher, 0.0)
-        return loss - torch.special.entr(lesson.teacher).sum(dim=-1).mean(), float(agreement), len(said)
+        return loss - torch.special.entr(lesson.teacher).sum(dim=-1).mean(), float(agreement)

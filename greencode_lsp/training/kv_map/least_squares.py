@@ -8,7 +8,7 @@ from torch import Tensor
 from greencode_lsp.engine import Backbone, Runner
 from greencode_lsp.engine.architecture import Linear
 from greencode_lsp.engine.backbone import apply, normalise
-from greencode_lsp.engine.kv_map import KvMap
+from greencode_lsp.engine.kv_map import input_norm
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.progress import Report
 from greencode_lsp.training.traces.texts import Window
@@ -44,7 +44,7 @@ class LeastSquares:
 @torch.inference_mode()
 def fit_kv_map(
     runner: Runner, backbone: Backbone, depth: int, windows: Sequence[Window], lead: Sequence[int], report: Report
-) -> KvMap:
+) -> Linear:
     """Fit a map from states after `depth` layers, as a runner makes them, to all deeper keys and values.
 
     `backbone` has the same weights in floats. A text's first token, whose states are a hundred times larger than all
@@ -52,7 +52,7 @@ def fit_kv_map(
     """
     shape = runner.shape
     sums = LeastSquares(shape.hidden_size, (shape.layers - depth) * 2 * shape.kv_heads * shape.head_size)
-    norm = KvMap(depth, Linear(torch.empty(0, shape.hidden_size))).norm(shape)
+    norm = input_norm(shape)
     for index, window in enumerate(windows):
         report("fitting", index, len(windows))
         tokens = [*lead, *map(int, window.ids)]
@@ -62,7 +62,7 @@ def fit_kv_map(
             outputs.append(keys_and_values(backbone, layer, hidden.float()))
             hidden = runner.run_layers(range(layer, layer + 1), hidden, 0, runner.new_cache(1))
         sums.add(inputs[1:], torch.cat(outputs, dim=1)[1:])
-    return KvMap(depth, sums.solve())
+    return sums.solve()
 
 
 def keys_and_values(backbone: Backbone, index: int, hidden: Tensor) -> Tensor:

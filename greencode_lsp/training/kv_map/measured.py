@@ -10,17 +10,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from greencode_lsp.engine import EarlyExitModel, Session
-from greencode_lsp.engine.kv_map import FIRST_ROWS, NEAR_ROWS, far_rows
+from greencode_lsp.engine.kv_map import FIRST_ROWS, far_rows
 from greencode_lsp.training.calibration.calibrate import CONFIDENCE
 from greencode_lsp.training.calibration.learn_then_test import FEWEST_PROJECTS, upper_limit
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.progress import Report
 from greencode_lsp.training.traces.texts import Window
 
+READ_ROWS = 128
+"""The last rows of a text, which are read: the cursor stands before them, so that none is filled, nor near."""
+
 
 @dataclass(frozen=True)
 class FilledWindow:
-    """Of the tokens near the end of one text: how many full depth says right, also where those far above were filled.
+    """Of the tokens that end one text: how many full depth says right, also where rows far above them were filled.
 
     `same` counts on how many both say the same, the losses are sums in nats.
     """
@@ -65,15 +68,15 @@ def summary(measured: Sequence[FilledWindow]) -> dict[str, float]:
 def measure_filling(
     model: EarlyExitModel, depth: int, windows: Sequence[Window], lead: Sequence[int], report: Report
 ) -> list[FilledWindow]:
-    """Run texts with and without filling after `depth` layers, and read all near tokens; short texts are left out."""
-    found = []
+    """Run texts with and without filling after `depth` layers, and read the last rows; short texts are left out."""
+    found, near = [], model.fillings[depth].near
     for index, window in enumerate(windows):
         report("measuring", index, len(windows))
         tokens = [*lead, *map(int, window.ids)]
-        if not far_rows(len(tokens) - 1 - FIRST_ROWS):
+        if not far_rows(len(tokens) - 1 - FIRST_ROWS - READ_ROWS, near):
             continue
-        true = torch.tensor(tokens[-NEAR_ROWS:])
-        exact, filled = (near_logits(model, tokens[:-1], fill) for fill in (0, depth))
+        true = torch.tensor(tokens[-READ_ROWS:])
+        exact, filled = (read_logits(model, tokens[:-1], fill) for fill in (0, depth))
         said, said_filled = exact.argmax(dim=-1), filled.argmax(dim=-1)
         found.append(
             FilledWindow(
@@ -89,12 +92,16 @@ def measure_filling(
     return found
 
 
-def near_logits(model: EarlyExitModel, tokens: Sequence[int], fill: int) -> Tensor:
-    """Return the logits at full depth [rows, vocabulary] of a text's near rows, filled after so many layers or not."""
+def read_logits(model: EarlyExitModel, tokens: Sequence[int], fill: int) -> Tensor:
+    """Return the logits at full depth [rows, vocabulary] of a text's last rows, those above filled after `fill` or not.
+
+    As in a completion: what stands before the cursor is filled as far as it may be, and what comes behind is run.
+    """
     session = Session(model)
-    session.feed(tokens)
-    for segment in range(len(model.segments)):
-        if fill and segment == model.fillings[fill].segment:
-            session.fill(fill)
-        hidden = session.run(segment)
-    return model.backbone.logits(hidden[-NEAR_ROWS:]).float()
+    for part, filling in ((tokens[:-READ_ROWS], fill), (tokens[-READ_ROWS:], 0)):
+        session.feed(part)
+        for segment in range(len(model.segments)):
+            if filling and segment == model.fillings[filling].segment:
+                session.fill(filling)
+            hidden = session.run(segment)
+    return model.backbone.logits(hidden).float()

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from greencode_lsp.engine import EarlyExitModel, load_backbone
-from greencode_lsp.engine.kv_map import as_kept, kv_map_file, save_kv_map
+from greencode_lsp.engine import Backbone, EarlyExitModel, load_backbone
+from greencode_lsp.engine.architecture import Linear
+from greencode_lsp.engine.kv_map import KvMap, as_kept, kv_map_file, load_kv_map, save_kv_map
+from greencode_lsp.policy.bundle import file_sha256
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.recipe import Recipe
 from greencode_lsp.training.exits.trainer import make_accelerator, train
@@ -23,13 +25,16 @@ from greencode_lsp.training.traces.texts import Choice
 class MapJob:
     """Which map to train, from how much of a corpus, into which folder.
 
-    fit_tokens: for least squares; tokens: that it learns from afterwards, 0 for none; check_tokens: of the calibration
-    split, to measure on.
+    near: so many rows above the last one run through all layers. start: the file of a map to go on from; without one,
+    the first is fitted by least squares to fit_tokens. tokens: that it learns from afterwards, 0 for none.
+    check_tokens: of the calibration split, to measure on.
     """
 
     corpus: Path
     out: Path
     depth: int
+    near: int
+    start: Path | None
     fit_tokens: int
     tokens: int
     check_tokens: int
@@ -56,6 +61,11 @@ class MapJob:
             seed=self.seed,
         )
 
+    def beginning(self) -> Mapping[str, str]:
+        """Say what the map learns from, and near what rows: a run goes on with the same."""
+        begun = f"{self.fit_tokens} tokens" if self.start is None else file_sha256(self.start)
+        return {"near": str(self.near), "fitted" if self.start is None else "start": begun}
+
     def choice(self, tokens: int) -> Choice:
         """Return how windows of so many tokens are chosen."""
         return Choice(tokens, self.context, 1, self.seed)
@@ -73,13 +83,12 @@ def train_kv_map(opened: OpenedModel, job: MapJob, report: Report) -> Mapping[st
     if runner.device.type != "cpu":
         raise TrainingError(f"keys and values are not filled on {runner.device}; use --device cpu")
     backbone = load_backbone(opened.material.folder, adapters=opened.adapters)
-    fitting = opened.windows(job.corpus, "train", job.choice(job.fit_tokens))
-    found = fit_kv_map(runner, backbone, depth, fitting, opened.material.lead, report)
+    found = KvMap(depth, first_map(opened, job, backbone, report), job.near)
     if job.tokens:
         corpus, recipe = open_corpus(job.corpus, opened.material), job.recipe(runner.shape.layers)
         texts = training_windows(corpus, job.choice(job.tokens), recipe.validation_tokens)
         task = MapTask(runner, backbone, found, recipe, texts, opened.material.lead)
-        origin = {"model": opened.material.identity, "corpus": corpus.identity, "fitted": f"{job.fit_tokens} tokens"}
+        origin = {"model": opened.material.identity, "corpus": corpus.identity, **job.beginning()}
         train(task, recipe, origin, job.out, make_accelerator("cpu"), report)
         found = task.layers.learned()
     found = as_kept(found)  # what is measured is what is shipped
@@ -91,3 +100,14 @@ def train_kv_map(opened: OpenedModel, job: MapJob, report: Report) -> Mapping[st
         proven = replace(found, upper_loss=measured["upper_loss"])
         save_kv_map(job.out / kv_map_file(depth), proven, runner.shape, opened.material.identity)
     return {**measured, "map_layers": model.fillings[depth].layers}
+
+
+def first_map(opened: OpenedModel, job: MapJob, backbone: Backbone, report: Report) -> Linear:
+    """Return the map that learning begins with."""
+    if job.start is None:
+        fitting = opened.windows(job.corpus, "train", job.choice(job.fit_tokens))
+        return fit_kv_map(opened.runner, backbone, job.depth, fitting, opened.material.lead, report)
+    found = load_kv_map(job.start, opened.runner.shape, opened.material.identity)
+    if found.depth != job.depth:
+        raise TrainingError(f"{job.start} maps from layer {found.depth}; give --depth {found.depth}, or another file")
+    return found.linear

@@ -9,7 +9,7 @@ from greencode_lsp.engine import EarlyExitModel, load_backbone
 from greencode_lsp.engine.architecture import Linear
 from greencode_lsp.engine.kv_map import KvMap
 from greencode_lsp.training.errors import TrainingError
-from greencode_lsp.training.kv_map.measured import FilledWindow, measure_filling, near_logits, summary
+from greencode_lsp.training.kv_map.measured import FilledWindow, measure_filling, read_logits, summary
 from greencode_lsp.training.material import Material, open_corpus, split_windows
 from greencode_lsp.training.progress import silent
 from greencode_lsp.training.traces.texts import Choice
@@ -17,18 +17,18 @@ from greencode_lsp.training.traces.texts import Choice
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_near_tokens_are_counted_with_and_without_filling(material: Material, corpus_folder: Path) -> None:
+def test_tokens_behind_near_rows_are_counted_with_and_without_filling(material: Material, corpus_folder: Path) -> None:
     backbone = load_backbone(material.folder)
     windows = split_windows(open_corpus(corpus_folder, material), "heldout", Choice(1500, 128))
     outputs = 2 * 2 * backbone.shape.kv_heads * backbone.shape.head_size
-    nothing = KvMap(2, Linear(torch.zeros(outputs, backbone.shape.hidden_size), torch.zeros(outputs)))
+    nothing = KvMap(2, Linear(torch.zeros(outputs, backbone.shape.hidden_size), torch.zeros(outputs)), near=8)
     model = EarlyExitModel(backbone, (2,), kv_maps=[nothing])
     measured = measure_filling(model, 2, windows, material.lead, silent)
     assert 0 < len(measured) < len(windows)  # some are too short
     assert sum(one.tokens for one in measured) == 16 * len(measured)
     assert sum(abs(one.loss_filled - one.loss) for one in measured) > 1
     window = windows[0]
-    exact = near_logits(model, [int(token) for token in window.ids][:-1], fill=0)
+    exact = read_logits(model, [int(token) for token in window.ids][:-1], fill=0)
     said = exact.argmax(dim=-1) == torch.tensor([int(token) for token in window.ids[-16:]])
     assert measured[0].right == int(said.sum())
 
