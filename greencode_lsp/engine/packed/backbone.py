@@ -140,7 +140,7 @@ class PackedBackbone:
         return PackedReader(self.shape, self.weights, self._shape, self._workspace, head, part)
 
     def filler(self, found: KvMap) -> KvFiller | None:
-        """Return what computes a map of keys and values here: in the kernel, in 8 bits."""
+        """Return what computes a map of keys and values here: in the kernel, in the 4 bits of its grid, or else 8."""
         linear = PackedLinear(pack(found.linear.weight), found.linear.bias)
         norm = input_norm(self.shape)
         weights = replace(self.weights, head=linear, screen=None, final_norm=norm)
