@@ -1,1 +1,1 @@
-"""Training maps of keys and values (`engine.kv_map`): by least squares first, then from what near rows say with it."""
+"""Training maps of keys and values (`engine.kv_map`): by least squares first, then from what is said with it."""
