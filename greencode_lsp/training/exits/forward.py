@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from greencode_lsp.engine.adapters import MATRICES, low_rank
 from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Linear, Norm
 from greencode_lsp.engine.backbone import Backbone, apply, normalise, rotate, run_mlp
-from greencode_lsp.engine.grid import GROUP, as_codes, nearest_codes, on_grid
+from greencode_lsp.engine.grid import GROUP, as_codes, fits_grid, nearest_codes, on_grid
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.recipe import Recipe
 
@@ -36,7 +36,7 @@ class TunableBackbone(nn.Module):
         self.changes = nn.ParameterDict()
         for index in range(self.frozen_layers, self.shape.layers):
             layer = self.base.layers[index]
-            if recipe.four_bits and any(getattr(layer, part).weight.shape[1] % GROUP for part in MATRICES):
+            if recipe.four_bits and not all(fits_grid(getattr(layer, part).weight) for part in MATRICES):
                 raise TrainingError(f"four_bits needs matrices whose inputs are multiples of {GROUP}")
             if mode == "low-rank":
                 for part in MATRICES:

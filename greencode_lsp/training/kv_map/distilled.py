@@ -7,6 +7,7 @@ so, queries among them; here the layers stay. What learns is rounded in every st
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -71,8 +72,7 @@ class FilledLayers(nn.Module):
 
     def learned(self) -> KvMap:
         """Return the map, without gradients."""
-        linear = Linear(self.weight.detach().clone(), self.bias.detach().clone())
-        return KvMap(self._begun.depth, linear, self._begun.near)
+        return replace(self._begun, linear=Linear(self.weight.detach().clone(), self.bias.detach().clone()))
 
 
 class MapTask:

@@ -62,9 +62,9 @@ class MapJob:
         )
 
     def beginning(self) -> Mapping[str, str]:
-        """Say what the map learns from, and near what rows: a run goes on with the same."""
-        begun = f"{self.fit_tokens} tokens" if self.start is None else file_sha256(self.start)
-        return {"near": str(self.near), "fitted" if self.start is None else "start": begun}
+        """Say what the map begins as, and how many rows are near: a run goes on with the same."""
+        begun = f"least squares of {self.fit_tokens} tokens" if self.start is None else file_sha256(self.start)
+        return {"near": str(self.near), "begun": begun}
 
     def choice(self, tokens: int) -> Choice:
         """Return how windows of so many tokens are chosen."""

@@ -12,12 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from greencode_lsp.engine import load_backbone
+from greencode_lsp.engine import grid, load_backbone
 from greencode_lsp.engine.adapters import ADAPTERS_FILE, MATRICES
 from greencode_lsp.engine.exits import EXITS_FILE, load_exits
 from greencode_lsp.engine.packed.packing import pack
 from greencode_lsp.training.errors import TrainingError
-from greencode_lsp.training.exits import forward
 from greencode_lsp.training.exits.checkpoints import LAST, load_checkpoint
 from greencode_lsp.training.exits.job import Job
 from greencode_lsp.training.exits.recipe import jsonable
@@ -104,8 +103,8 @@ def test_layers_below_those_that_learn_stay_as_they_are(job: Callable[..., Job])
 def test_matrices_without_a_grid_do_not_learn_in_four_bits(
     job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forward, "GROUP", 48)
-    with pytest.raises(TrainingError, match="four_bits needs matrices whose inputs are multiples of 48"):
+    monkeypatch.setattr(grid, "GROUP", 48)
+    with pytest.raises(TrainingError, match="four_bits needs matrices whose inputs are multiples of"):
         train_exits(job(mode="low-rank", four_bits=True), silent)
 
 
