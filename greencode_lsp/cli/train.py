@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from greencode_lsp.cli import train_exits, train_kv_map, train_ngrams, train_policy
+from greencode_lsp.cli import train_drafter, train_exits, train_kv_map, train_ngrams, train_policy
 from greencode_lsp.cli.console import print_json, progress_bar, results, warn
 from greencode_lsp.errors import UserError
 
@@ -14,6 +14,7 @@ app = typer.Typer(help="Make what a bundle needs: a corpus, exits, traces, a pol
 app.command()(train_exits.exits)
 app.command()(train_exits.shortlist)
 app.command()(train_ngrams.ngrams)
+app.command()(train_drafter.drafter)
 app.command()(train_exits.curves)
 app.command()(train_exits.traces)
 app.command()(train_exits.formats)

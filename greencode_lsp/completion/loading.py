@@ -14,6 +14,7 @@ from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_meters
 from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, Session, generate, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
+from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE, DraftNetwork, load_drafter
 from greencode_lsp.engine.drafts.ngrams import NGRAMS_FILE, NgramTable, load_ngrams
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.engine.identity import exits_identity, weights_identity
@@ -44,7 +45,7 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     policy = load_policy(bundle, runner)
     kv_maps = load_maps(bundle, folder, runner, policy.calibration)
     heads, ngrams = load_heads(bundle, folder, runner), load_ngram_table(bundle, runner)
-    model = EarlyExitModel(runner, bundle.exits, heads, kv_maps, ngrams)
+    model = EarlyExitModel(runner, bundle.exits, heads, kv_maps, ngrams, load_network(bundle, folder, runner))
     warm_up(model)
     tokenizer = CodeTokenizer.load(folder)
     infill = find_template(tokenizer, bundle.infill)
@@ -104,6 +105,18 @@ def load_ngram_table(bundle: Bundle, runner: Runner) -> NgramTable | None:
         return None
     try:
         return load_ngrams(path, runner.shape.vocabulary_size)
+    except EngineError as error:
+        log.warning("%s", error)
+        return None
+
+
+def load_network(bundle: Bundle, folder: Path, runner: Runner) -> DraftNetwork | None:
+    """Return the bundle's drafter, None without one; log what is wrong with it, for it only makes texts cheaper."""
+    path = bundle.folder / DRAFTER_FILE
+    if not path.is_file():
+        return None
+    try:
+        return load_drafter(path, runner.shape, weights_identity(folder))
     except EngineError as error:
         log.warning("%s", error)
         return None

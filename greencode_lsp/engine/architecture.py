@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 
@@ -41,6 +42,12 @@ class Norm:
 
     weight: Tensor
     bias: Tensor | None = None
+
+
+def plain_norm(shape: "Architecture") -> Norm:
+    """Return a norm that only brings states to one size: the family's own, without weights."""
+    size = shape.hidden_size
+    return Norm(torch.ones(size), torch.zeros(size) if shape.norm == "layer" else None)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ All functions work on one sequence at a time: rows are neighbouring tokens of it
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,14 +21,16 @@ from greencode_lsp.engine.architecture import (
     Norm,
     RotaryTable,
     Weights,
+    plain_norm,
 )
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.checkpoint import Checkpoint
+from greencode_lsp.engine.drafts.drafter import Draft, Drafter, DraftNetwork
 from greencode_lsp.engine.errors import NumericalError
-from greencode_lsp.engine.exits import ExitHead, Translator
+from greencode_lsp.engine.exits import ExitHead, Translator, changed_head, translator_bytes
 from greencode_lsp.engine.families import family_of
 from greencode_lsp.engine.identity import weights_identity
-from greencode_lsp.engine.kv_map import KvFiller, KvMap, check_halves, input_norm
+from greencode_lsp.engine.kv_map import KvFiller, KvMap, check_halves
 from greencode_lsp.engine.shortlist import PartOfHead
 
 if TYPE_CHECKING:
@@ -79,6 +81,10 @@ class Backbone:
         """What people may want to know: how the weights are held."""
         return f"plain PyTorch, {str(self.dtype).removeprefix('torch.')}"
 
+    def drafter(self, network: DraftNetwork) -> Drafter | None:
+        """Return what computes a drafter here."""
+        return PlainDrafter(self, network)
+
     def filler(self, found: KvMap) -> KvFiller | None:
         """Return what computes a map of keys and values here."""
         return PlainFiller(self, found)
@@ -86,6 +92,10 @@ class Backbone:
     def cast(self, tensor: Tensor) -> Tensor:
         """Return a tensor where the weights are, in their number format."""
         return tensor.to(self.device, self.dtype)
+
+    def cast_norm(self, norm: Norm) -> Norm:
+        """Return a norm where the weights are, in their number format."""
+        return Norm(self.cast(norm.weight), None if norm.bias is None else self.cast(norm.bias))
 
     def layer_bytes(self, index: int) -> int:
         """Return how many bytes of weights layer `index` (0-based) reads, however many rows it runs on."""
@@ -203,9 +213,9 @@ class PlainFiller:
 
     def __init__(self, backbone: Backbone, found: KvMap) -> None:
         self._backbone = backbone
-        weight, bias, norm = found.linear.weight, found.linear.bias, input_norm(backbone.shape)
+        weight, bias = found.linear.weight, found.linear.bias
         self._linear = Linear(backbone.cast(weight), None if bias is None else backbone.cast(bias))
-        self._norm = Norm(backbone.cast(norm.weight), None if norm.bias is None else backbone.cast(norm.bias))
+        self._norm = backbone.cast_norm(plain_norm(backbone.shape))
         self.map_bytes, self._depth = self._linear.weight.nbytes, found.depth
 
     def fill(self, hidden: Tensor, start: int, caches: Sequence[tuple[range, Cache]]) -> None:
@@ -226,6 +236,28 @@ class PlainFiller:
                 done += 1
 
 
+class PlainDrafter:
+    """Computes a drafter."""
+
+    def __init__(self, backbone: Backbone, network: DraftNetwork) -> None:
+        self._backbone, self._norm = backbone, backbone.cast_norm(plain_norm(backbone.shape))
+        self._of_state, self._of_token = (backbone.cast(part.weight) for part in (network.of_state, network.of_token))
+        self._head = changed_head(network.head, backbone.cast)
+        self._reader = PlainReader(backbone, replace(self._head, translator=None))
+        self.network_bytes = self._of_state.nbytes + self._of_token.nbytes + translator_bytes(self._head)
+        self.shortlist_bytes = self._reader.shortlist_bytes
+
+    def draft(self, state: Tensor, token: int, words: tuple[int, ...]) -> Draft:
+        """Say what mostly comes behind a token that was chosen by a state [1, hidden] at full depth."""
+        backbone, shape = self._backbone, self._backbone.shape
+        row = backbone.weights.head.weight[token : token + 1]
+        mixed = functional.linear(normalise(shape, backbone.cast(state), self._norm), self._of_state)
+        mixed = mixed + functional.linear(normalise(shape, row, self._norm), self._of_token)
+        made_up = backbone.translate(self._head, mixed)
+        ids, probabilities = self._reader.likeliest(made_up, words)
+        return Draft(int(ids[0]), float(probabilities[0]), made_up)
+
+
 class PlainReader:
     """Reads hidden states behind one exit, or behind the last layer."""
 
@@ -236,8 +268,7 @@ class PlainReader:
     @property
     def translator_bytes(self) -> int:
         """Return how many bytes of weights an exit's translator reads before the head; 0 without one."""
-        translator = self._head and self._head.translator
-        return translator.mlp_in.weight.nbytes + translator.mlp_out.weight.nbytes if translator else 0
+        return 0 if self._head is None else translator_bytes(self._head)
 
     @property
     def shortlist_bytes(self) -> int:

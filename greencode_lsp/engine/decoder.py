@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from greencode_lsp.engine.drafts.drafter import DraftChain
 from greencode_lsp.engine.drafts.guessing import Guesser, GuessRecord
 from greencode_lsp.engine.errors import Cancelled, EngineError
 from greencode_lsp.engine.result import Finish, Generation, Token, Work
@@ -69,7 +70,9 @@ class _Decoding:
         self.read: tuple[int, float] | None = None  # what the exit where the last row stands says, once it was asked
         self.words = self.model.words_of(request.prompt)
         # Unverified, a guess decides how deep rows are read: what earlier texts taught must not decide about guesses.
-        self.record = session.guess_record if request.verify else GuessRecord(self.model.run_prices)
+        self.record = session.guess_record if request.verify else GuessRecord.of(self.model)
+        self.drafted_words: tuple[int, ...] | None = None
+        self.chosen_by: Tensor | None = None  # the state [1, hidden] behind the last token, where it is full depth's
         self.guesser = Guesser(self.record, request.prompt, self.model.ngrams) if request.guessing else None
         self.work = Work()
         self.started = time.perf_counter()
@@ -106,6 +109,7 @@ class _Decoding:
         if verdict is Verdict.STOP:
             return Finish.GAVE_UP
         token = self._choose(reading, hidden[-1:], self.tokens)
+        self._note_state(reading.exit_index, hidden[-1:])
         self.record.paid(self.model.price(reading.exit_index))
         return self._accept(token) or self._feed(token)
 
@@ -114,7 +118,21 @@ class _Decoding:
         if self.guesser is None or self.drafts:
             return []
         room = self.model.backbone.shape.context_length - len(self.session.tokens)
-        return self.guesser.guesses(min(self.request.max_tokens - len(self.tokens) - 1, room))
+        limit = min(self.request.max_tokens - len(self.tokens) - 1, room)
+        return self.guesser.guesses(limit, self._chain() if limit > 0 else None)
+
+    def _chain(self) -> DraftChain | None:
+        """Return what asks the drafter behind the last token, which it is for where full depth chose that."""
+        if self.model.drafter is None or self.chosen_by is None:
+            return None
+        before = self._before(self.model.draft_layers)
+        if self.drafted_words is None:
+            self.drafted_words = self.model.drafted_words(self.request.prompt)
+        return DraftChain(self.model.drafter, self.chosen_by, self.drafted_words, lambda: before(1))
+
+    def _note_state(self, segment: int, hidden: Tensor) -> None:
+        """Keep the state [1, hidden] by which a token was chosen behind a segment."""
+        self.chosen_by = hidden if self.model.depth(segment) == self.model.layers else None
 
     def _guessing_step(self, guesses: list[int]) -> Finish | None:
         """Run guesses behind the last sure token together, and keep those that are right.
@@ -131,6 +149,7 @@ class _Decoding:
             for token in self._choices(segment, hidden[known : known + leaving]):
                 right = known < len(guesses) and token.id == guesses[known]
                 finish = self._accept(replace(token, guessed=right))
+                self._note_state(segment, hidden[known : known + 1])
                 known += 1
                 if finish is not None or not right:
                     break
@@ -201,6 +220,7 @@ class _Decoding:
         self.session.drafting.verified([draft.exit_layer for draft in drafts[: index + 1]], agreed)
         if finish is not None:
             return finish
+        self._note_state(self.model.last, hidden[index : index + 1])
         if not right:
             self.session.rewind(sure + index)
         return self._feed(token)

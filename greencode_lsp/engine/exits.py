@@ -8,7 +8,7 @@ layers, and a cheaper head.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,14 +74,20 @@ def exits_tensors(heads: Mapping[int, ExitHead], device: torch.device | str = "c
     for shortlist in (head.shortlist for head in heads.values() if head.shortlist is not None):
         named[SHORTLIST] = shortlist.detach().to(device, torch.int32).contiguous()
     for depth in sorted(heads):
-        head = heads[depth]
-        parts: dict[str, Norm | Linear] = {"norm": head.norm}
-        if head.translator is not None:
-            parts |= vars(head.translator)
-        for part, pair in parts.items():
-            for kind, tensor in (("weight", pair.weight), ("bias", pair.bias)):
-                if tensor is not None:
-                    named[f"exit.{depth}.{part}.{kind}"] = tensor.detach().to(device).contiguous()
+        named |= head_tensors(f"exit.{depth}", heads[depth], device)
+    return named
+
+
+def head_tensors(prefix: str, head: ExitHead, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+    """Return the tensors of a head but the shortlist, whose names begin with `prefix`."""
+    named: dict[str, Tensor] = {}
+    parts: dict[str, Norm | Linear] = {"norm": head.norm}
+    if head.translator is not None:
+        parts |= vars(head.translator)
+    for part, pair in parts.items():
+        for kind, tensor in (("weight", pair.weight), ("bias", pair.bias)):
+            if tensor is not None:
+                named[f"{prefix}.{part}.{kind}"] = tensor.detach().to(device).contiguous()
     return named
 
 
@@ -139,7 +145,8 @@ def load_exits(
         raise
     except Exception as error:  # safetensors raises its own, undocumented types
         raise EngineError(f"{path} is not a readable safetensors file: {error}") from error
-    return {depth: _Reader(path, f"exit.{depth}", tensors, shape).head(shortlist) for depth in depths}
+    reader = HeadReader(path, tensors, shape)
+    return {depth: reader.head(f"exit.{depth}", shortlist) for depth in depths}
 
 
 def checked_shortlist(path: Path, ids: Tensor | None, shape: Architecture) -> Tensor | None:
@@ -171,44 +178,64 @@ def checked_depths(
     return sorted(set(depths))
 
 
-class _Reader:
-    """Picks one exit's tensors and checks their shapes."""
+class HeadReader:
+    """Picks heads and maps out of a file's tensors; raises `EngineError` where one is missing or of a wrong shape."""
 
-    def __init__(self, path: Path, prefix: str, tensors: Mapping[str, Tensor], shape: Architecture) -> None:
-        self.path, self.prefix, self.tensors, self.shape = path, prefix, tensors, shape
+    def __init__(self, path: Path, tensors: Mapping[str, Tensor], shape: Architecture) -> None:
+        self._path, self._tensors, self._shape = path, tensors, shape
 
-    def head(self, shortlist: Tensor | None) -> ExitHead:
-        has_translator = any(name.startswith(f"{self.prefix}.mlp_") for name in self.tensors)
-        return ExitHead(self._norm("norm"), self._translator() if has_translator else None, shortlist)
+    def head(self, prefix: str, shortlist: Tensor | None) -> ExitHead:
+        """Return the head whose tensors' names begin with `prefix`."""
+        has_translator = any(name.startswith(f"{prefix}.mlp_") for name in self._tensors)
+        return ExitHead(self._norm(f"{prefix}.norm"), self._translator(prefix) if has_translator else None, shortlist)
 
-    def _translator(self) -> Translator:
-        hidden = self.shape.hidden_size
-        rows = self._tensor("mlp_in.weight", None, hidden).shape[0]
-        width = rows // 2 if self.shape.gated else rows
+    def linear(self, name: str, outputs: int, inputs: int) -> Linear:
+        """Return an affine map, whose bias may be missing."""
+        weight = self._tensor(f"{name}.weight", outputs, inputs)
+        return Linear(weight, self._tensor(f"{name}.bias", outputs) if f"{name}.bias" in self._tensors else None)
+
+    def _translator(self, prefix: str) -> Translator:
+        hidden = self._shape.hidden_size
+        rows = self._tensor(f"{prefix}.mlp_in.weight", None, hidden).shape[0]
+        width = rows // 2 if self._shape.gated else rows
+        mlp_in, mlp_out = (f"{prefix}.mlp_{part}" for part in ("in", "out"))
         return Translator(
-            self._norm("mlp_norm"),
-            Linear(self._tensor("mlp_in.weight", None, hidden), self._optional("mlp_in.bias", rows)),
-            Linear(self._tensor("mlp_out.weight", hidden, width), self._optional("mlp_out.bias", hidden)),
+            self._norm(f"{prefix}.mlp_norm"), self.linear(mlp_in, rows, hidden), self.linear(mlp_out, hidden, width)
         )
 
-    def _norm(self, part: str) -> Norm:
-        size = self.shape.hidden_size
-        weight = self._tensor(f"{part}.weight", size)
-        return Norm(weight, self._tensor(f"{part}.bias", size) if self.shape.norm == "layer" else None)
-
-    def _optional(self, name: str, size: int) -> Tensor | None:
-        return self._tensor(name, size) if f"{self.prefix}.{name}" in self.tensors else None
+    def _norm(self, name: str) -> Norm:
+        size = self._shape.hidden_size
+        weight = self._tensor(f"{name}.weight", size)
+        return Norm(weight, self._tensor(f"{name}.bias", size) if self._shape.norm == "layer" else None)
 
     def _tensor(self, name: str, *sizes: int | None) -> Tensor:
-        full = f"{self.prefix}.{name}"
-        if full not in self.tensors:
-            raise EngineError(f"{self.path} has no tensor {full!r}; it is not a complete file of exits")
-        tensor = self.tensors[full]
+        if name not in self._tensors:
+            raise EngineError(f"{self._path} has no tensor {name!r}; it is not complete")
+        tensor = self._tensors[name]
         wanted = tuple(have if size is None else size for have, size in zip(tensor.shape, sizes, strict=False))
         if tensor.dim() != len(sizes) or tuple(tensor.shape) != wanted:
             shown = ["any" if size is None else size for size in sizes]
-            raise EngineError(f"{self.path}: {full} has shape {list(tensor.shape)}, this model needs {shown}")
+            raise EngineError(f"{self._path}: {name} has shape {list(tensor.shape)}, this model needs {shown}")
         return tensor
+
+
+def translator_bytes(head: ExitHead) -> int:
+    """Return how many bytes the matrices of a head's translator take; 0 without one."""
+    translator = head.translator
+    return 0 if translator is None else translator.mlp_in.weight.nbytes + translator.mlp_out.weight.nbytes
+
+
+def changed_head(head: ExitHead, change: Callable[[Tensor], Tensor]) -> ExitHead:
+    """Return a head with every tensor changed but the shortlist."""
+
+    def changed(part: Norm | Linear) -> tuple[Tensor, Tensor | None]:
+        return change(part.weight), None if part.bias is None else change(part.bias)
+
+    translator = head.translator
+    if translator is not None:
+        mlp_in, mlp_out = (Linear(*changed(part)) for part in (translator.mlp_in, translator.mlp_out))
+        translator = Translator(Norm(*changed(translator.mlp_norm)), mlp_in, mlp_out)
+    return ExitHead(Norm(*changed(head.norm)), translator, head.shortlist)
 
 
 def matching_heads(heads: Mapping[int, ExitHead], exits: tuple[int, ...], path: Path) -> dict[int, ExitHead]:

@@ -10,7 +10,7 @@ from greencode_lsp.engine.errors import EngineError
 
 SAMPLE = 64
 
-NOT_WEIGHTS = tuple(f"{name}.safetensors" for name in ("exits", "adapters", "policy", "kv_map-*", "ngrams"))
+NOT_WEIGHTS = tuple(f"{name}.safetensors" for name in ("exits", "adapters", "policy", "kv_map-*", "ngrams", "drafter"))
 """What may lie beside a plain folder's weights and is trained for them."""
 
 

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from greencode_lsp.engine.architecture import Architecture, Linear, Norm
+from greencode_lsp.engine.architecture import Architecture, Linear
 from greencode_lsp.engine.cache import BLOCK_ROWS, Cache
 from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.grid import as_codes, fits_grid, from_codes, nearest_codes, on_grid
@@ -62,12 +62,6 @@ class Filling:
     filler: "KvFiller"
     layers: float
     near: int
-
-
-def input_norm(shape: Architecture) -> Norm:
-    """Return the norm that states are brought to one size with before a map: the family's own, without weights."""
-    size = shape.hidden_size
-    return Norm(torch.ones(size), torch.zeros(size) if shape.norm == "layer" else None)
 
 
 def kv_map_file(depth: int) -> str:

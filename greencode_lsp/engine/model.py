@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
+from greencode_lsp.engine.drafts.drafter import DraftNetwork
 from greencode_lsp.engine.drafts.ngrams import NgramTable
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
@@ -29,7 +30,8 @@ class EarlyExitModel:
     read there is the whole head.
     `kv_maps` say what rows far above the cursor leave behind exits, where a request allows that; `fillings` are those
     that this runner computes, by depth.
-    `ngrams` say what mostly follows in code, for guesses at the next tokens.
+    `ngrams` say what mostly follows in code, for guesses at the next tokens, and so does a `drafter`, where this runner
+    computes the network.
     `run_prices[i]` is what a run with i further rows costs, in runs of one. It decides how much is drafted; whoever
     measures what rows cost on this machine sets it.
     """
@@ -41,6 +43,7 @@ class EarlyExitModel:
         heads: Mapping[int, ExitHead] | None = None,
         kv_maps: Sequence[KvMap] = (),
         ngrams: NgramTable | None = None,
+        network: DraftNetwork | None = None,
     ) -> None:
         self.backbone, self.heads, self.ngrams = backbone, dict(heads or {}), ngrams
         layers = backbone.shape.layers
@@ -57,6 +60,11 @@ class EarlyExitModel:
         self._shortlist_layers = tuple(reader.shortlist_bytes / layer_bytes for reader in self._readers)
         self._head_layers = backbone.head_bytes() / layer_bytes
         self._listed = listed_by(self.heads)
+        self.drafter = None if network is None else backbone.drafter(network)
+        drafted_list = None if network is None else network.head.shortlist
+        self._drafted = None if drafted_list is None else frozenset(drafted_list.tolist())
+        drafted = self.drafter and self.drafter.network_bytes + self.drafter.shortlist_bytes
+        self.draft_layers = (drafted or 0) / layer_bytes
         self.run_prices = tuple(1 + ROW_PRICE * further for further in range(FEW_ROWS))
         self.fillings: dict[int, Filling] = {}
         for found in kv_maps:
@@ -104,6 +112,11 @@ class EarlyExitModel:
         """Return what a token that is read behind this segment costs, as a share of one at full depth."""
         return (self.depth(segment) + self.reading_layers(segment)) / (self.layers + self._head_layers)
 
+    @property
+    def draft_price(self) -> float:
+        """What the drafter costs for a token, as a share of one at full depth."""
+        return self.draft_layers / (self.layers + self._head_layers)
+
     def read(self, segment: int, hidden: Tensor) -> Tensor:
         """Return the logits [rows, vocabulary] of hidden states [rows, hidden] that leave this segment."""
         return self._readers[segment].logits(hidden)
@@ -111,6 +124,10 @@ class EarlyExitModel:
     def words_of(self, tokens: Sequence[int]) -> tuple[int, ...]:
         """Return the tokens of a text that its exits are to read beside their shortlist; none where they have none."""
         return words_of(tokens, self._listed)
+
+    def drafted_words(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        """Return the tokens of a text that the drafter is to read beside its own shortlist."""
+        return words_of(tokens, self._drafted)
 
     def likeliest(self, segment: int, hidden: Tensor, words: tuple[int, ...] = ()) -> tuple[Tensor, Tensor]:
         """Return the most likely tokens [rows] behind hidden states [rows, hidden] that leave this segment.

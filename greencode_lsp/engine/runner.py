@@ -10,6 +10,7 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture
 from greencode_lsp.engine.backbone import load_backbone
 from greencode_lsp.engine.cache import Cache
+from greencode_lsp.engine.drafts.drafter import Drafter, DraftNetwork
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.kv_map import KvFiller, KvMap
 from greencode_lsp.engine.packed import KernelUnavailableError, load_packed
@@ -81,6 +82,9 @@ class Runner(Protocol):
 
     def reader(self, head: ExitHead | None = None) -> Reader:
         """Return what reads hidden states, through an exit's own head or as full depth does."""
+
+    def drafter(self, network: DraftNetwork) -> Drafter | None:
+        """Return what computes a drafter here; None where it would not pay."""
 
     def filler(self, found: KvMap) -> KvFiller | None:
         """Return what computes a map of keys and values and writes them; None where this runner cannot."""

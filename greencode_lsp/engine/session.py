@@ -55,7 +55,7 @@ class Session:
 
     def forget_drafts(self) -> None:
         """Forget how often drafts were right."""
-        self.drafting, self.guess_record = Drafting(self.model), GuessRecord(self.model.run_prices)
+        self.drafting, self.guess_record = Drafting(self.model), GuessRecord.of(self.model)
 
     def rewind(self, length: int) -> None:
         """Keep only the first `length` tokens and what was computed of them. Copies nothing."""

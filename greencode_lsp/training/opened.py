@@ -52,9 +52,14 @@ class OpenedModel:
 
 
 def open_model(
-    model: str, exits_file: Path | None, exits: tuple[int, ...] | None, device: str, report: Report
+    model: str,
+    exits_file: Path | None,
+    exits: tuple[int, ...] | None,
+    device: str,
+    report: Report,
+    without_exits: bool = False,
 ) -> OpenedModel:
-    """Load a model and its exits; raise `UserError` in one line.
+    """Load a model and its exits; raise `UserError` in one line, also where it has none unless `without_exits` allows.
 
     Without `exits_file` the bundle's own heads are used, where it has any; without `exits`, those of the file or else
     those of the bundle. Adapters beside the file are merged into the layers.
@@ -69,7 +74,8 @@ def open_model(
         heads = load_exits(path, runner.shape, material.identity, runner.device, runner.dtype)
     depths = exits or tuple(heads) or material.bundle.exits
     shortlisted = any(head.shortlist is not None for head in heads.values())
-    check_exits(depths, runner.shape.layers - (not shortlisted))
+    if depths or not without_exits:
+        check_exits(depths, runner.shape.layers - (not shortlisted))
     if heads:
         heads = matching_heads(heads, depths, path)
     return OpenedModel(material, runner, depths, heads, exits_identity(path) if heads else "", adapters)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from greencode_lsp.engine import Cancelled, Finish, Request, Session, generate
+from greencode_lsp.engine.drafts.drafter import DraftChain
 from greencode_lsp.engine.drafts.guessing import (
     EXPECTED_OF_MATCHES,
     EXPECTED_OF_TABLE,
@@ -132,7 +133,7 @@ class Oracle(Guesser):
     given = 0
     wrong = True
 
-    def guesses(self, limit: int) -> list[int]:
+    def guesses(self, limit: int, chain: DraftChain | None = None) -> list[int]:
         done = len(self._lookup.tokens) - type(self).given
         ahead = self.says[done : done + min(limit, GUESSES)]
         return [

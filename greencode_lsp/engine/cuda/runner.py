@@ -15,6 +15,7 @@ from greencode_lsp.engine.cuda.exchange import Exchange
 from greencode_lsp.engine.cuda.graphs import Graphs
 from greencode_lsp.engine.cuda.reader import StaticReader
 from greencode_lsp.engine.cuda.segment import StaticSegment
+from greencode_lsp.engine.drafts.drafter import Drafter, DraftNetwork
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.kv_map import KvFiller, KvMap
 from greencode_lsp.policy.learned import PolicyNetwork
@@ -102,6 +103,10 @@ class CudaRunner:
     def reader(self, head: ExitHead | None = None) -> StaticReader:
         """Return what reads hidden states, through an exit's own head or as full depth does."""
         return StaticReader(self._plain, head, self._buffers, self._graphs)
+
+    def drafter(self, network: DraftNetwork) -> Drafter | None:
+        """Return nothing: a launch of its own for every draft costs a GPU more than the layers that it saves."""
+        return None
 
     def filler(self, found: KvMap) -> KvFiller | None:
         """Return nothing: a GPU computes a prompt's rows in no time, and K/V are not filled there."""

@@ -1,14 +1,16 @@
 """How many guesses at the next tokens to check in one run: as many as make a token cheapest.
 
-Guesses come from the text itself (`lookup`) and from a table of what mostly follows in code (`ngrams`).
-How often those of each kind were right decides, with what further rows cost on this machine, how many more are made.
+Guesses come from the text itself (`lookup`), from a table of what mostly follows in code (`ngrams`), and where these
+know little from a small network (`drafter`), which costs something to ask. How often those of each kind were right
+decides, with what further rows cost on this machine, how many more are made.
 """
 
 from collections.abc import Iterable, Sequence
 
+from greencode_lsp.engine.drafts.drafter import DraftChain
 from greencode_lsp.engine.drafts.lookup import LONGEST_MATCH, Match, PromptLookup
 from greencode_lsp.engine.drafts.ngrams import LEAST_LIKELY, NgramTable
-from greencode_lsp.engine.model import FEW_ROWS
+from greencode_lsp.engine.model import FEW_ROWS, EarlyExitModel
 
 GUESSES = FEW_ROWS - 1
 """Tokens guessed at once at most, beside the last sure one."""
@@ -27,20 +29,43 @@ EXPECTED_OF_TABLE = (0.13, 0.20, 0.31, 0.36, 0.51, 0.57, 0.66, 0.75, 0.88)
 """How likely one from the table is that calls it 0.1 to 0.2, 0.2 to 0.3, ... likely: between what was counted there,
 where few were, and on 53,064 tokens of held-out projects."""
 
+EXPECTED_OF_NETWORK = (0.10, 0.22, 0.28, 0.34, 0.38, 0.52, 0.67, 0.78, 0.82, 0.91)
+"""How likely one from the network is that calls it less than 0.1, 0.1 to 0.2, ... likely, where it was asked: about
+what was counted in 100 continuations of calibration projects, as are those below."""
+
+EXPECTED_OF_BOTH = (0.30, 0.60, 0.69, 0.77, 0.79, 0.80, 0.83, 0.89, 0.96, 0.99)
+"""How likely one is that the network calls so likely, and that was at hand as well."""
+
+ASK_BELOW = 0.5
+"""The network is asked where no other guess is likelier than this. Asked up to 0.65 it cost more than it brought."""
+
+EXPECTED_GAIN = 0.2
+"""By how much likelier its guess is than what was at hand, until something is known."""
+
+ASK_AGAIN = 16
+"""Where asking does not pay, it is tried again after so many times."""
+
 TABLE_STEP = (1 - LEAST_LIKELY) / len(EXPECTED_OF_TABLE)
 
 
 class GuessRecord:
     """How likely guesses of each kind are right, and what tokens cost otherwise, in one session.
 
-    Kinds are numbers: first matches by their length, then what a table says by how likely that calls it.
-    Prices are in tokens at full depth. `run_prices[i]` is what a run with i guesses costs, in runs without any.
+    Kinds are numbers: first matches by their length, then what a table says by how likely that calls it, then what the
+    network says likewise. Prices are in tokens at full depth. `run_prices[i]` is what a run with i guesses costs, in
+    runs without any, `ask_price` what the network costs for one guess.
     """
 
-    def __init__(self, run_prices: Sequence[float]) -> None:
-        self._likely = [*EXPECTED_OF_MATCHES, *EXPECTED_OF_TABLE]
-        self._run_prices = run_prices
+    def __init__(self, run_prices: Sequence[float], ask_price: float = 0.0) -> None:
+        self._likely = [*EXPECTED_OF_MATCHES, *EXPECTED_OF_TABLE, *EXPECTED_OF_NETWORK, *EXPECTED_OF_BOTH]
+        self._run_prices, self._ask_price = run_prices, ask_price
+        self._gain, self._not_asked = EXPECTED_GAIN, 0
         self._token_price, self._ending_price = 1.0, 1.0  # of a token that was not guessed, and of one where runs ended
+
+    @classmethod
+    def of(cls, model: EarlyExitModel) -> "GuessRecord":
+        """Return a record that knows nothing yet, with a model's prices."""
+        return cls(model.run_prices, model.draft_price)
 
     @staticmethod
     def of_match(length: int) -> int:
@@ -52,6 +77,26 @@ class GuessRecord:
         """Return the kind of what a table calls so likely."""
         step = int((likely - LEAST_LIKELY) / TABLE_STEP)
         return LONGEST_MATCH + min(step, len(EXPECTED_OF_TABLE) - 1)
+
+    @staticmethod
+    def of_network(likely: float, at_hand: bool) -> int:
+        """Return the kind of what the network calls so likely, and that was guessed without it or not."""
+        place = min(int(likely * len(EXPECTED_OF_NETWORK)), len(EXPECTED_OF_NETWORK) - 1)
+        return LONGEST_MATCH + len(EXPECTED_OF_TABLE) + at_hand * len(EXPECTED_OF_NETWORK) + place
+
+    def asks(self, at_hand: float, needed: float) -> bool:
+        """Say whether to ask the network where another guess is so likely, and a guess is needed at all so likely."""
+        if at_hand >= ASK_BELOW:
+            return False
+        self._not_asked += 1
+        if self._gain * needed < self._ask_price and self._not_asked < ASK_AGAIN:
+            return False
+        self._not_asked = 0
+        return True
+
+    def asked(self, gain: float) -> None:
+        """Note by how much likelier the network's guess was than what was at hand."""
+        self._gain = MEMORY * self._gain + (1 - MEMORY) * max(gain, 0.0)
 
     def likely(self, kind: int) -> float:
         """Return how likely a guess of a kind is right where those before it are."""
@@ -100,14 +145,26 @@ class Guesser:
         """Append a token that is sure."""
         self._lookup.add(token)
 
-    def guesses(self, limit: int) -> list[int]:
-        """Return up to `limit` guesses at what comes next; none where nothing is known or guessing does not pay."""
+    def guesses(self, limit: int, chain: DraftChain | None = None) -> list[int]:
+        """Return up to `limit` guesses at what comes next; none where nothing is known or guessing does not pay.
+
+        `chain` asks the network.
+        """
         record, lookup = self._record, self._lookup
         made: list[int] = []
         self._kinds = []
         price, likely, tokens = record.price(0, 1.0), 1.0, 1.0
         match = lookup.longest_match()
-        while len(made) < min(limit, GUESSES) and (found := self._likeliest(match)) is not None:
+        while len(made) < min(limit, GUESSES):
+            found = self._likeliest(match)
+            if chain is not None:
+                at_hand = record.likely(found[1]) if found else 0.0
+                if record.asks(at_hand, likely):
+                    found = self._asked(chain, found, at_hand)
+                else:
+                    chain = None  # it has made up no state to go on from
+            if found is None:
+                break
             guess, kind = found
             likely *= record.likely(kind)
             tokens += likely
@@ -130,6 +187,14 @@ class Guesser:
     def judged(self, right: int, wrong: bool, price: float) -> None:
         """Note how many of the last guesses were right, whether one was wrong, and what a token costs there."""
         self._record.judged(self._kinds, right, wrong, price)
+
+    def _asked(self, chain: DraftChain, found: tuple[int, int] | None, at_hand: float) -> tuple[int, int] | None:
+        """Return the network's guess and its kind where it is likelier than what was found."""
+        draft = chain.following(self._lookup.tokens[-1])
+        kind = self._record.of_network(draft.probability, found is not None and found[0] == draft.id)
+        gain = self._record.likely(kind) - at_hand
+        self._record.asked(gain)
+        return (draft.id, kind) if gain > 0 else found
 
     def _likeliest(self, match: Match | None) -> tuple[int, int] | None:
         """Return a guess at the next token, given the text's longest match, and the guess's kind."""

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from greencode_lsp.engine.architecture import Architecture, LearnedPositions, Linear, RotaryTable
+from greencode_lsp.engine.architecture import Architecture, LearnedPositions, Linear, RotaryTable, plain_norm
 from greencode_lsp.engine.backbone import Backbone, load_backbone
 from greencode_lsp.engine.cache import Cache
+from greencode_lsp.engine.drafts.drafter import Drafter, DraftNetwork
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.grid import GROUP
-from greencode_lsp.engine.kv_map import KvFiller, KvMap, input_norm
+from greencode_lsp.engine.kv_map import KvFiller, KvMap
+from greencode_lsp.engine.packed.drafter import PackedDrafter
 from greencode_lsp.engine.packed.filler import PackedFiller
 from greencode_lsp.engine.packed.library import KernelUnavailableError, load_library
 from greencode_lsp.engine.packed.packing import BLOCK, pack, pack_coarsely
@@ -139,14 +141,21 @@ class PackedBackbone:
         part = None if head is None or head.shortlist is None else self._part_of_head(head.shortlist)
         return PackedReader(self.shape, self.weights, self._shape, self._workspace, head, part)
 
+    def drafter(self, network: DraftNetwork) -> Drafter | None:
+        """Return what computes a drafter here: in the kernel."""
+        return PackedDrafter(self.weights, network, self._mapping, self.reader(network.head))
+
     def filler(self, found: KvMap) -> KvFiller | None:
         """Return what computes a map of keys and values here: in the kernel, in the 4 bits of its grid, or else 8."""
         linear = PackedLinear(pack(found.linear.weight), found.linear.bias)
-        norm = input_norm(self.shape)
-        weights = replace(self.weights, head=linear, screen=None, final_norm=norm)
-        shape = replace(self.shape, vocabulary_size=len(found.linear.weight))
-        reader = PackedReader(shape, weights, self._shape, self._workspace, None, None)
+        reader = self._mapping(linear)
         return PackedFiller(self.shape, found.depth, reader.logits, linear.weight.byte_count, self._rotary)
+
+    def _mapping(self, linear: PackedLinear) -> PackedReader:
+        """Return what maps states that were brought to one size."""
+        weights = replace(self.weights, head=linear, screen=None, final_norm=plain_norm(self.shape))
+        shape = replace(self.shape, vocabulary_size=linear.weight.outputs)
+        return PackedReader(shape, weights, self._shape, self._workspace, None, None)
 
     def layer_bytes(self, index: int) -> int:
         """Return how many bytes of weights layer `index` (0-based) reads, however many rows it runs on."""

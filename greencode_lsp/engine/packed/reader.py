@@ -78,24 +78,29 @@ class PackedReader:
 
         These, [rows], are by the coarse copy of the head. Raises `NumericalError` where no logit is a number.
         """
+        return self.translated(hidden, words)[:2]
+
+    def translated(self, hidden: Tensor, words: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what `likeliest` does, and what the translator made of hidden [rows, hidden]."""
         part = self._part
         if part is not None:
             part.take(words)
             self._chooser.vocabulary = part.tokens
         ids, probabilities = torch.empty(len(hidden), dtype=torch.long), torch.empty(len(hidden))
-        self._run(self._chooser, hidden, None, ids.data_ptr(), probabilities.data_ptr())
+        changed = self._run(self._chooser, hidden, None, ids.data_ptr(), probabilities.data_ptr())
         if int(ids.min()) < 0:
             raise NumericalError("a logit is NaN")
-        return ids if part is None else part.ids[ids], probabilities
+        return ids if part is None else part.ids[ids], probabilities, changed
 
     def _run(
         self, how: CReader, hidden: Tensor, logits: int | None, ids: int | None, probabilities: int | None
-    ) -> None:
+    ) -> Tensor:
         changed = copied(hidden)
         reader, rows = ctypes.byref(how), hidden.shape[0]
         room = self._workspace.reserve(self._library.reader_bytes(reader, rows))
         threads = torch.get_num_threads()
         self._library.run_reader(reader, changed.data_ptr(), rows, logits, ids, probabilities, room, threads)
+        return changed
 
     def _packed(self, translator: Translator) -> CMlp:
         width = translator.mlp_out.weight.shape[1]

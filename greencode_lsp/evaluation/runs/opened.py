@@ -16,6 +16,7 @@ from greencode_lsp.energy import CostTable, choose_meter, probe_meters
 from greencode_lsp.engine import EarlyExitModel, load_backbone, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.backbone import Backbone
+from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE
 from greencode_lsp.engine.drafts.ngrams import NGRAMS_FILE
 from greencode_lsp.engine.exits import EXITS_FILE
 from greencode_lsp.engine.identity import weights_identity
@@ -27,7 +28,7 @@ from greencode_lsp.policy import BundlePolicy
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
 from greencode_lsp.policy.calibration import CALIBRATION_FILE
 
-ARTEFACTS = (EXITS_FILE, ADAPTERS_FILE, POLICY_FILE, CALIBRATION_FILE, KV_MAP_FILES, NGRAMS_FILE)
+ARTEFACTS = (EXITS_FILE, ADAPTERS_FILE, POLICY_FILE, CALIBRATION_FILE, KV_MAP_FILES, NGRAMS_FILE, DRAFTER_FILE)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from greencode_lsp.engine.architecture import Architecture, Linear, Norm
 from greencode_lsp.engine.backbone import normalise, translate
-from greencode_lsp.engine.exits import ExitHead, Translator
+from greencode_lsp.engine.exits import ExitHead, Translator, changed_head
 from greencode_lsp.training.errors import TrainingError
 
 
@@ -83,6 +83,11 @@ class TrainableExit(nn.Module):
         return normalise(self.shape, translate(self.shape, head, hidden), head.norm)
 
 
+def typical_size(hidden: Tensor) -> Tensor:
+    """Return the median size [...] of states [rows, ..., hidden]: a few, a text's first, are a hundred times larger."""
+    return hidden.float().square().mean(dim=-1).sqrt().median(dim=0).values
+
+
 class TrainableExits(nn.Module):
     """The heads of several exits, by depth."""
 
@@ -99,9 +104,7 @@ class TrainableExits(nn.Module):
     @torch.no_grad()
     def measure(self, hidden: Tensor) -> None:
         """Set every exit's scale by typical states [rows, exits, hidden]; before training only."""
-        # The median: a few rows, such as a text's first, are a hundred times larger than all others.
-        sizes = hidden.float().square().mean(dim=-1).sqrt().median(dim=0).values
-        for module, size in zip(self._modules_by_depth(), sizes, strict=True):
+        for module, size in zip(self._modules_by_depth(), typical_size(hidden), strict=True):
             module.scale.fill_(REACH * float(size))
 
     @torch.no_grad()
@@ -133,13 +136,4 @@ def width_of(head: ExitHead) -> int:
 
 def detached(head: ExitHead) -> ExitHead:
     """Return a head whose tensors no longer learn."""
-
-    def linear(old: Linear) -> Linear:
-        return Linear(old.weight.detach(), None if old.bias is None else old.bias.detach())
-
-    def norm(old: Norm) -> Norm:
-        return Norm(old.weight.detach(), None if old.bias is None else old.bias.detach())
-
-    old = head.translator
-    translator = old and Translator(norm(old.mlp_norm), linear(old.mlp_in), linear(old.mlp_out))
-    return ExitHead(norm(head.norm), translator)
+    return changed_head(head, Tensor.detach)

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from greencode_lsp.engine import Backbone, Runner
-from greencode_lsp.engine.architecture import Linear
+from greencode_lsp.engine.architecture import Linear, plain_norm
 from greencode_lsp.engine.backbone import Rows, normalise, rotate
 from greencode_lsp.engine.grid import fits_grid
-from greencode_lsp.engine.kv_map import FIRST_ROWS, KvMap, far_rows, input_norm
+from greencode_lsp.engine.kv_map import FIRST_ROWS, KvMap, far_rows
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.forward import rounded
 from greencode_lsp.training.exits.losses import choose_taught, read_losses
@@ -35,7 +35,7 @@ class FilledLayers(nn.Module):
         super().__init__()
         assert found.linear.bias is not None, "what is fitted has one"
         self.weight, self.bias = nn.Parameter(found.linear.weight.clone()), nn.Parameter(found.linear.bias.clone())
-        self._backbone, self._begun, self._norm = backbone, found, input_norm(backbone.shape)
+        self._backbone, self._begun, self._norm = backbone, found, plain_norm(backbone.shape)
 
     def forward(self, hidden: Tensor, far: int) -> Tensor:
         """Return the final states [behind, hidden] of the rows behind `far` filled ones, which are not the first 16.

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from greencode_lsp.engine import Backbone, Runner
-from greencode_lsp.engine.architecture import Linear
+from greencode_lsp.engine.architecture import Linear, plain_norm
 from greencode_lsp.engine.backbone import apply, normalise
-from greencode_lsp.engine.kv_map import input_norm
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.progress import Report
 from greencode_lsp.training.traces.texts import Window
@@ -52,7 +51,7 @@ def fit_kv_map(
     """
     shape = runner.shape
     sums = LeastSquares(shape.hidden_size, (shape.layers - depth) * 2 * shape.kv_heads * shape.head_size)
-    norm = input_norm(shape)
+    norm = plain_norm(shape)
     for index, window in enumerate(windows):
         report("fitting", index, len(windows))
         tokens = [*lead, *map(int, window.ids)]

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from greencode_lsp.engine import load_backbone
+from greencode_lsp.engine.architecture import plain_norm
 from greencode_lsp.engine.backbone import apply, normalise
-from greencode_lsp.engine.kv_map import input_norm
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.kv_map.least_squares import LeastSquares, fit_kv_map, keys_and_values
 from greencode_lsp.training.material import Material, open_corpus, split_windows
@@ -48,6 +48,6 @@ def test_a_fitted_map_foretells_keys_and_values_of_texts_it_has_not_seen(
     for layer in range(shape.layers):
         states.append(backbone.run_layers(range(layer, layer + 1), states[-1], 0, backbone.new_cache(1)))
     expected = torch.cat([keys_and_values(backbone, layer, states[layer]) for layer in (2, 3)], dim=1)[1:]
-    found = apply(fitted, normalise(shape, states[2], input_norm(shape)))[1:]
+    found = apply(fitted, normalise(shape, states[2], plain_norm(shape)))[1:]
     spread = (expected - expected.mean(dim=0)).square().mean()
     assert (found - expected).square().mean() < 0.3 * spread
