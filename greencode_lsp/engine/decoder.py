@@ -7,6 +7,7 @@ through the layers together, and each is read where the policy would read it.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -71,7 +72,6 @@ class _Decoding:
         self.words = self.model.words_of(request.prompt)
         # Unverified, a guess decides how deep rows are read: what earlier texts taught must not decide about guesses.
         self.record = session.guess_record if request.verify else GuessRecord.of(self.model)
-        self.drafted_words: tuple[int, ...] | None = None
         self.chosen_by: Tensor | None = None  # the state [1, hidden] behind the last token, where it is full depth's
         self.guesser = Guesser(self.record, request.prompt, self.model.ngrams) if request.guessing else None
         self.work = Work()
@@ -126,9 +126,11 @@ class _Decoding:
         if self.model.drafter is None or self.chosen_by is None:
             return None
         before = self._before(self.model.draft_layers)
-        if self.drafted_words is None:
-            self.drafted_words = self.model.drafted_words(self.request.prompt)
-        return DraftChain(self.model.drafter, self.chosen_by, self.drafted_words, lambda: before(1))
+        return DraftChain(self.model.drafter, self.chosen_by, self._drafted_words, lambda: before(1))
+
+    @cached_property
+    def _drafted_words(self) -> tuple[int, ...]:
+        return self.model.drafted_words(self.request.prompt)
 
     def _note_state(self, segment: int, hidden: Tensor) -> None:
         """Keep the state [1, hidden] by which a token was chosen behind a segment."""

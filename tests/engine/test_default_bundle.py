@@ -7,6 +7,9 @@ from pytest import fixture
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from greencode_lsp.engine import Cancelled, EarlyExitModel, Request, Session, generate, load_backbone
+from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE, load_drafter
+from greencode_lsp.engine.identity import weights_identity
+from greencode_lsp.models import find_bundle
 from greencode_lsp.policy import FixedExit, NeverExit, RandomExit
 from tests.engine.conftest import Twins
 
@@ -64,6 +67,24 @@ def test_after_a_flush_keys_and_values_are_those_of_one_prefill(twins, prompt):
             kept = slice(segment.length)
             torch.testing.assert_close(keys[:, kept], expected.layers[layer].keys[0], atol=1e-3, rtol=1e-4)
             torch.testing.assert_close(values[:, kept], expected.layers[layer].values[0], atol=1e-3, rtol=1e-4)
+
+
+def test_the_drafter_that_ships_knows_what_full_depth_says_next(twins, prompt):
+    bundle = find_bundle("smollm2-135m")
+    backbone, identity = twins.backbone, weights_identity(twins.folder)
+    drafter = backbone.drafter(load_drafter(bundle.folder / DRAFTER_FILE, backbone.shape, identity))
+    hidden = backbone.run_layers(range(30), backbone.embed(prompt, 0), 0, backbone.new_cache(30))
+    said, words = backbone.logits(hidden).argmax(dim=1).tolist(), tuple(sorted(set(prompt)))
+    drafts = [drafter.draft(hidden[row : row + 1], prompt[row + 1], words) for row in range(len(prompt) - 1)]
+    right = [draft.id == after for draft, after in zip(drafts, said[1:], strict=True)]
+    further = [
+        drafter.draft(draft.state, token, words).id == after
+        for draft, token, after in zip(drafts, prompt[2:], said[2:], strict=False)
+    ]
+    assert sum(right) / len(right) > 0.35
+    assert sum(further) / len(further) > 0.3
+    surest = sorted(zip(drafts, right, strict=True), key=lambda one: -one[0].probability)[:10]
+    assert sum(one for _, one in surest) >= 8
 
 
 def test_a_warm_session_changes_nothing(twins, prompt):

@@ -84,12 +84,15 @@ class GuessRecord:
         place = min(int(likely * len(EXPECTED_OF_NETWORK)), len(EXPECTED_OF_NETWORK) - 1)
         return LONGEST_MATCH + len(EXPECTED_OF_TABLE) + at_hand * len(EXPECTED_OF_NETWORK) + place
 
-    def asks(self, at_hand: float, needed: float) -> bool:
-        """Say whether to ask the network where another guess is so likely, and a guess is needed at all so likely."""
+    def asks(self, at_hand: float, reached: float) -> bool:
+        """Say whether to ask the network where another guess is likely by `at_hand`.
+
+        `reached` is how likely all guesses before it are right: what is drafted behind a wrong one is of no use.
+        """
         if at_hand >= ASK_BELOW:
             return False
         self._not_asked += 1
-        if self._gain * needed < self._ask_price and self._not_asked < ASK_AGAIN:
+        if self._gain * reached < self._ask_price and self._not_asked < ASK_AGAIN:
             return False
         self._not_asked = 0
         return True
@@ -148,7 +151,7 @@ class Guesser:
     def guesses(self, limit: int, chain: DraftChain | None = None) -> list[int]:
         """Return up to `limit` guesses at what comes next; none where nothing is known or guessing does not pay.
 
-        `chain` asks the network.
+        `chain` asks the network, for as long as it is asked for every one: it goes on from its own drafts.
         """
         record, lookup = self._record, self._lookup
         made: list[int] = []
@@ -162,7 +165,7 @@ class Guesser:
                 if record.asks(at_hand, likely):
                     found = self._asked(chain, found, at_hand)
                 else:
-                    chain = None  # it has made up no state to go on from
+                    chain = None
             if found is None:
                 break
             guess, kind = found
