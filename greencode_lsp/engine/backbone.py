@@ -81,7 +81,7 @@ class Backbone:
         """What people may want to know: how the weights are held."""
         return f"plain PyTorch, {str(self.dtype).removeprefix('torch.')}"
 
-    def drafter(self, network: DraftNetwork) -> Drafter | None:
+    def drafter(self, network: DraftNetwork) -> Drafter:
         """Return what computes a drafter here."""
         return PlainDrafter(self, network)
 

@@ -57,11 +57,15 @@ def kept(network: DraftNetwork, shape: Architecture, folder: Path) -> DraftNetwo
     return load_drafter(folder / DRAFTER_FILE, shape, "these weights")
 
 
-def test_the_kernel_drafts_what_floats_draft(twins: Twins, tmp_path: Path) -> None:
+def test_the_kernel_drafts_what_floats_draft(twins: Twins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         packed = load_packed(twins.folder, tmp_path)
     except KernelUnavailableError as error:
         pytest.skip(str(error))
+    instructions = packed.description.split(", ")[-1]
+    monkeypatch.setattr("greencode_lsp.engine.packed.backbone.PAYS_WITH", ())
+    assert packed.drafter(random_network(packed.shape)) is None
+    monkeypatch.setattr("greencode_lsp.engine.packed.backbone.PAYS_WITH", (instructions,))
     network = kept(random_network(packed.shape), packed.shape, tmp_path)
     drafters = [runner.drafter(network) for runner in (twins.backbone, packed)]
     states = [torch.randn(1, packed.shape.hidden_size, generator=torch.Generator().manual_seed(1))] * 2

@@ -20,7 +20,7 @@ from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.grid import GROUP
 from greencode_lsp.engine.kv_map import KvFiller, KvMap
-from greencode_lsp.engine.packed.drafter import PackedDrafter
+from greencode_lsp.engine.packed.drafter import PAYS_WITH, PackedDrafter
 from greencode_lsp.engine.packed.filler import PackedFiller
 from greencode_lsp.engine.packed.library import KernelUnavailableError, load_library
 from greencode_lsp.engine.packed.packing import BLOCK, pack, pack_coarsely
@@ -142,7 +142,9 @@ class PackedBackbone:
         return PackedReader(self.shape, self.weights, self._shape, self._workspace, head, part)
 
     def drafter(self, network: DraftNetwork) -> Drafter | None:
-        """Return what computes a drafter here: in the kernel."""
+        """Return what computes a drafter here: in the kernel, where rows are cheap enough for it to pay."""
+        if self._library.instructions().decode() not in PAYS_WITH:
+            return None
         return PackedDrafter(self.weights, network, self._mapping, self.reader(network.head))
 
     def filler(self, found: KvMap) -> KvFiller | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from greencode_lsp.engine import Runner
-from greencode_lsp.engine.drafts.drafter import DraftNetwork
+from greencode_lsp.engine.drafts.drafter import Drafter
 from greencode_lsp.training.drafter.finals import finals_of
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.progress import Report
@@ -17,15 +17,12 @@ CLASSES = 10
 
 @torch.inference_mode()
 def measure_drafter(
-    runner: Runner, network: DraftNetwork, windows: Sequence[Window], lead: Sequence[int], report: Report
+    runner: Runner, drafter: Drafter, windows: Sequence[Window], lead: Sequence[int], report: Report
 ) -> Mapping[str, float]:
     """Draft behind every token of texts; return how often a draft is what full depth says, by how likely it is called.
 
     The drafter is given the words of no text, so that it is right a little more often where it works.
     """
-    drafter = runner.drafter(network)
-    if drafter is None:
-        raise TrainingError("this runner computes no drafters")
     made, right = [0] * CLASSES, [0] * CLASSES
     for index, window in enumerate(windows):
         report("measuring", index, len(windows))

@@ -98,4 +98,5 @@ def train_drafter(opened: OpenedModel, job: DrafterJob, report: Report) -> Mappi
         save_drafter(path, learning.learned(job.shortlist), runner.shape, material.identity)
     checking = opened.windows(job.corpus, "heldout", Choice(job.check_tokens, job.context, 1, job.seed))
     network = load_drafter(path, runner.shape, material.identity)  # what is measured is what is shipped
-    return measure_drafter(runner, network, checking, material.lead, report)
+    drafter = runner.drafter(network) or backbone.drafter(network)
+    return measure_drafter(runner, drafter, checking, material.lead, report)
