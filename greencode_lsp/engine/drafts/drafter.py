@@ -2,9 +2,9 @@
 
 A state knows more of what comes than the token it chose. One linear map brings it and that token's row of the LM head
 together; what comes of that is read as an exit's state is, through an MLP, a norm and a shortlist of the head: for the
-cost of two layers. Behind its own draft it goes on from the state that it has made up. The idea: EAGLE (Y. Li et al.
-2024, arXiv 2401.15077), whose network attends to earlier rows as well, and Hydra (Z. Ankner et al. 2024, arXiv
-2402.05109), whose does not.
+cost of little more than a layer. Behind its own draft it goes on from the state that it has made up. The idea: EAGLE
+(Y. Li et al. 2024, arXiv 2401.15077), whose network attends to earlier rows as well, and Hydra (Z. Ankner et al. 2024,
+arXiv 2402.05109), whose does not.
 """
 
 from collections.abc import Callable
