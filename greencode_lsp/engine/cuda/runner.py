@@ -105,7 +105,7 @@ class CudaRunner:
         return StaticReader(self._plain, head, self._buffers, self._graphs)
 
     def drafter(self, network: DraftNetwork) -> Drafter | None:
-        """Return nothing: a launch of its own for every draft costs a GPU more than the layers that it saves."""
+        """Return nothing: what a draft is worth on a GPU has not been measured."""
         return None
 
     def filler(self, found: KvMap) -> KvFiller | None:

@@ -116,7 +116,7 @@ def load_drafter(path: Path, shape: Architecture, identity: str = "") -> DraftNe
         raise EngineError(f"{path} is not a readable drafter: {error!r}; train it again") from error
     if facts.get("format") != FORMAT:
         raise EngineError(f"{path} has format {facts.get('format')!r}, this greencode reads {FORMAT!r}; train it again")
-    if facts.get("weights_sha256", "") not in ("", identity) and identity:
+    if identity and facts.get("weights_sha256", "") not in ("", identity):
         raise EngineError(f"{path} was trained on other weights than this model's; train it again or fetch its model")
     ids = checked_shortlist(path, shortlist, shape)
     if ids is None:

@@ -18,7 +18,7 @@ DRAFTS = 2
 
 
 class DrafterTask:
-    """Trains a drafter on recorded states; a draft is taught by full depth's distribution over what it is taught of."""
+    """Trains a drafter on recorded states, by full depth's distributions over the tokens that it is taught of."""
 
     module: nn.Module
 
@@ -41,9 +41,13 @@ class DrafterTask:
     @torch.no_grad()
     def score(self, module: nn.Module) -> dict[str, float]:
         """Return the same on texts that are kept for it; the score is the first draft's agreement."""
-        loss, agreements = self._drafted(module, self._kept)
-        figures = {f"agreement_{place}": agreement for place, agreement in enumerate(agreements, 1)}
-        return {"score": agreements[0], "loss": float(loss), **figures}
+        names = ["loss", *(f"agreement_{place}" for place in range(1, DRAFTS + 1))]
+        sums, rows = dict.fromkeys(names, 0.0), sum(len(one.true) for one in self._kept)
+        for one in self._kept:
+            loss, agreements = self._drafted(module, [one])
+            for name, value in zip(names, (float(loss), *agreements), strict=True):
+                sums[name] += value * len(one.true) / rows
+        return {"score": sums["agreement_1"], **sums}
 
     def _drafted(self, module: nn.Module, stretches: Sequence[Finals]) -> tuple[Tensor, list[float]]:
         """Draft behind all rows of some stretches but the last; return the mean loss, and each draft's agreement."""
@@ -63,6 +67,6 @@ class DrafterTask:
 
     @torch.no_grad()
     def _taught(self, final: Tensor) -> Tensor:
-        """Return full depth's distributions over what it is taught of [rows, tokens]."""
+        """Return full depth's distributions over the tokens it is taught of, [rows, tokens]."""
         states = normalise(self._backbone.shape, final, self._backbone.weights.final_norm)
         return apply(self._head, states).float().softmax(dim=1)
