@@ -1,8 +1,10 @@
 """From a bundle to a completer that is ready to work."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -26,6 +28,8 @@ from greencode_lsp.policy import BundlePolicy, Calibration, load_bundle_policy
 from greencode_lsp.policy.bundle import file_sha256
 
 log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 
 
 def load_completer(options: LoadOptions, report: Report = lambda stage, done, total: None) -> Completer:
@@ -77,10 +81,7 @@ def load_policy(bundle: Bundle, runner: Runner) -> BundlePolicy:
 
 
 def load_maps(bundle: Bundle, folder: Path, runner: Runner, calibration: Calibration | None) -> list[KvMap]:
-    """Return the bundle's maps of keys and values that its calibration has left room for; log what keeps others out.
-
-    They only make texts cheaper, so that one which cannot be read is no reason to stop.
-    """
+    """Return the bundle's maps of keys and values that its calibration has left room for; log what keeps others out."""
     proven = set() if calibration is None else {one.sha256 for one in calibration.maps}
     found, paths = [], sorted(bundle.folder.glob(KV_MAP_FILES))
     identity = weights_identity(folder) if paths else ""
@@ -88,35 +89,30 @@ def load_maps(bundle: Bundle, folder: Path, runner: Runner, calibration: Calibra
         if file_sha256(path) not in proven:
             log.warning("%s is not used: the bundle was calibrated without it; run greencode calibrate again", path)
             continue
-        try:
-            found.append(load_kv_map(path, runner.shape, identity))
-        except EngineError as error:
-            log.warning("%s", error)
+        if (loaded := load_where_readable(path, lambda path: load_kv_map(path, runner.shape, identity))) is not None:
+            found.append(loaded)
     return found
 
 
 def load_ngram_table(bundle: Bundle, runner: Runner) -> NgramTable | None:
-    """Return the bundle's table of what mostly follows in code, None without one; log what is wrong with it.
-
-    It only makes texts cheaper, so that one which cannot be read is no reason to stop.
-    """
-    path = bundle.folder / NGRAMS_FILE
-    if not path.is_file():
-        return None
-    try:
-        return load_ngrams(path, runner.shape.vocabulary_size)
-    except EngineError as error:
-        log.warning("%s", error)
-        return None
+    """Return the bundle's table of what mostly follows in code, None without one that can be read."""
+    return load_where_readable(
+        bundle.folder / NGRAMS_FILE, lambda path: load_ngrams(path, runner.shape.vocabulary_size)
+    )
 
 
 def load_network(bundle: Bundle, folder: Path, runner: Runner) -> DraftNetwork | None:
-    """Return the bundle's drafter, None without one; log what is wrong with it, for it only makes texts cheaper."""
+    """Return the bundle's drafter, None without one that can be read."""
     path = bundle.folder / DRAFTER_FILE
+    return load_where_readable(path, lambda path: load_drafter(path, runner.shape, weights_identity(folder)))
+
+
+def load_where_readable(path: Path, load: Callable[[Path], Found]) -> Found | None:
+    """Return what a file holds that only makes texts cheaper: log what is wrong with it, which is no reason to stop."""
     if not path.is_file():
         return None
     try:
-        return load_drafter(path, runner.shape, weights_identity(folder))
+        return load(path)
     except EngineError as error:
         log.warning("%s", error)
         return None

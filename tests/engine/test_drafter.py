@@ -53,7 +53,7 @@ def random_network(shape: Architecture, width: int = 64) -> DraftNetwork:
 
 def kept(network: DraftNetwork, shape: Architecture, folder: Path) -> DraftNetwork:
     """Return a network as its file keeps it."""
-    save_drafter(folder / DRAFTER_FILE, network, shape, "these weights")
+    save_drafter(folder / DRAFTER_FILE, network, "these weights")
     return load_drafter(folder / DRAFTER_FILE, shape, "these weights")
 
 
@@ -188,19 +188,19 @@ def test_a_file_that_is_no_drafter_of_this_model_is_one_line(
     with caplog.at_level(logging.WARNING):
         assert load_network(bundle, twins.folder, twins.backbone) is None
     assert "is not a readable drafter" in caplog.text
-    save_drafter(path, random_network(replace(shape, hidden_size=8)), shape, "")
+    save_drafter(path, random_network(replace(shape, hidden_size=8)), "")
     with pytest.raises(EngineError, match=r"this model needs"):
         load_drafter(path, shape)
     network = random_network(shape)
     strange = replace(network, head=replace(network.head, shortlist=torch.tensor([VOCABULARY])))
-    save_drafter(path, strange, shape, "")
+    save_drafter(path, strange, "")
     with pytest.raises(EngineError, match="does not name different tokens of this model"):
         load_drafter(path, shape)
 
 
 def test_a_drafter_beside_weights_is_none_of_them(twins: Twins) -> None:
     before, path = weights_identity(twins.folder), twins.folder / DRAFTER_FILE
-    save_drafter(path, random_network(twins.backbone.shape), twins.backbone.shape, "")
+    save_drafter(path, random_network(twins.backbone.shape), "")
     try:
         assert weights_identity(twins.folder) == before
     finally:

@@ -92,7 +92,7 @@ class DraftChain:
         return found
 
 
-def save_drafter(path: Path, network: DraftNetwork, shape: Architecture, identity: str) -> None:
+def save_drafter(path: Path, network: DraftNetwork, identity: str) -> None:
     """Write a network in 4 bits; `identity` is that of the weights it was trained on."""
     tensors = head_tensors(PREFIX, network.head)
     for name, linear in (("of_state", network.of_state), ("of_token", network.of_token)):
@@ -100,8 +100,7 @@ def save_drafter(path: Path, network: DraftNetwork, shape: Architecture, identit
     named = {name: part.contiguous() for name, part in with_codes(tensors).items()}
     assert network.head.shortlist is not None, "it reads one"
     named[SHORTLIST] = network.head.shortlist.to(torch.int32)
-    facts = {"format": FORMAT, "hidden_size": str(shape.hidden_size), "weights_sha256": identity}
-    replace_file(path, save(named, facts))
+    replace_file(path, save(named, {"format": FORMAT, "weights_sha256": identity}))
 
 
 def load_drafter(path: Path, shape: Architecture, identity: str = "") -> DraftNetwork:

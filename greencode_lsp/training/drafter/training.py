@@ -95,7 +95,7 @@ def train_drafter(opened: OpenedModel, job: DrafterJob, report: Report) -> Mappi
     train(task, recipe, origin, job.out, make_accelerator("cpu"), report)
     path = job.out / DRAFTER_FILE
     with disk_errors(job.out):
-        save_drafter(path, learning.learned(job.shortlist), runner.shape, material.identity)
+        save_drafter(path, learning.learned(job.shortlist), material.identity)
     checking = opened.windows(job.corpus, "heldout", Choice(job.check_tokens, job.context, 1, job.seed))
     network = load_drafter(path, runner.shape, material.identity)  # what is measured is what is shipped
     drafter = runner.drafter(network) or backbone.drafter(network)
