@@ -31,7 +31,7 @@ def exits(
     frozen: Annotated[bool, typer.Option("--freeze-backbone", help="Train heads only, full depth stays.")] = False,
     low_rank: Annotated[bool, typer.Option("--low-rank", help="Train adapters of the layers, and heads.")] = False,
     start: Annotated[
-        Path | None, typer.Option("--from", help="Trained exits to go on from, such as a bundle's.")
+        Path | None, typer.Option("--from", help="Trained exits to go on from, with changes of layers beside them.")
     ] = None,
     at: Annotated[str | None, typer.Option("--exits", help="Depths in layers done, as 6,12,18.")] = None,
     tokens: Annotated[int | None, typer.Option(min=2, help="Tokens of the corpus to learn from.")] = None,

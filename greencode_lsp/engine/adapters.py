@@ -2,7 +2,7 @@
 
 Layers may have learned on the grid of 4 bits that the fast CPU kernel runs them in: then the changed matrices are
 rounded to it, and packing them loses nothing. Or a matrix is replaced by what `layer.I.PART.codes`, `.scales` and
-`.minima` hold of it in 4 bits (see `engine.grid`).
+`.minima` hold of it in 4 bits (see `engine.grid`); without codes it is one on its grid, whose own they stay.
 
 Tensors by name: `layer.I.PART.down` [rank, in] and `layer.I.PART.up` [out, rank] change a matrix by up @ down, and
 `layer.I.PART.weight` or `.bias` change a norm or a bias; I counts from 0, PART is a field of `Layer`.
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from greencode_lsp.engine.architecture import Architecture, Layer, Linear, Norm, Weights
 from greencode_lsp.engine.errors import EngineError
-from greencode_lsp.engine.grid import from_codes, on_grid
+from greencode_lsp.engine.grid import as_codes, from_codes, nearest_codes, on_grid
 
 ADAPTERS_FILE = "adapters.safetensors"
 
@@ -28,6 +28,8 @@ FORMAT = "2"
 PARTS = tuple(field.name for field in fields(Layer))
 
 MATRICES = ("qkv", "attention_out", "mlp_in", "mlp_out")
+
+IN_FOUR_BITS = ("codes", "scales", "minima")
 
 NAME = re.compile(r"layer\.(\d+)\.(\w+)\.(down|up|weight|bias|codes|scales|minima)")
 
@@ -95,8 +97,8 @@ def merged_layer(layer: Layer, index: int, adapters: Adapters) -> Layer:
             continue
         prefix = f"layer.{index}.{part}"
         weight, bias = old.weight, old.bias
-        if f"{prefix}.codes" in changes:
-            weight = replaced(weight, *(changes[f"{prefix}.{kind}"] for kind in ("codes", "scales", "minima")))
+        if kept := {kind: changes[f"{prefix}.{kind}"] for kind in IN_FOUR_BITS if f"{prefix}.{kind}" in changes}:
+            weight = replaced(weight, kept)
         if f"{prefix}.up" in changes:
             change = changes[f"{prefix}.up"].float() @ changes[f"{prefix}.down"].float()
             weight = added(weight, change)
@@ -110,9 +112,11 @@ def merged_layer(layer: Layer, index: int, adapters: Adapters) -> Layer:
     return replace(layer, **changed)  # type: ignore[arg-type]  # each part keeps its type
 
 
-def replaced(old: Tensor, codes: Tensor, scales: Tensor, minima: Tensor) -> Tensor:
+def replaced(old: Tensor, kept: Mapping[str, Tensor]) -> Tensor:
     """Return what is kept in 4 bits as the old tensor was; raise `RuntimeError` where the shapes differ."""
-    weight = from_codes(codes, scales, minima)
+    if "codes" not in kept:
+        kept = {**as_codes(old, nearest_codes), **kept}
+    weight = from_codes(*(kept[kind] for kind in IN_FOUR_BITS))
     if old.shape != weight.shape:
         raise RuntimeError(f"a matrix of shape {list(weight.shape)} for one of shape {list(old.shape)}")
     return weight.to(old)

@@ -7,6 +7,9 @@ from torch import Tensor
 
 GROUP = 32
 
+TOLERANCE = 2**-9
+"""How far, relative to a group's largest weight, weights stored as half floats may lie off their grid."""
+
 
 def nearest_codes(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return codes [outputs, groups, 32], 0 to 15, on the grid from each group's least to its largest weight.
@@ -16,6 +19,18 @@ def nearest_codes(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     minimum = groups.amin(dim=2, keepdim=True).half().float()
     scale = ((groups.amax(dim=2, keepdim=True) - minimum) / 15).half().float()
     return ((groups - minimum) / scale.clamp(min=1e-12)).round_().clamp_(0, 15), scale, minimum
+
+
+def exact_codes(groups: Tensor) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Return what `nearest_codes` does for weights that lie on such a grid, None for others.
+
+    A checkpoint dequantised from Q4_1 has, in each group of 32, only 16 evenly spaced values from the least to the
+    largest: those are found again without loss beyond the rounding of its half floats.
+    """
+    codes, scale, minimum = nearest_codes(groups)
+    missed = (codes * scale + minimum - groups).abs_().amax(dim=2, keepdim=True)
+    off = missed > TOLERANCE * groups.abs().amax(dim=2, keepdim=True)
+    return None if bool(off.any()) else (codes, scale, minimum)
 
 
 def fitted_codes(groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from greencode_lsp.engine import EngineError, load_backbone
 from greencode_lsp.engine.adapters import MATRICES, Adapters, adapters_metadata, load_adapters, low_rank, merge_adapters
-from greencode_lsp.engine.grid import GROUP, as_codes, nearest_codes, on_grid
+from greencode_lsp.engine.grid import GROUP, as_codes, from_codes, nearest_codes, on_grid
 from greencode_lsp.engine.identity import weights_identity
 from tests.engine.conftest import Twins
 
@@ -70,6 +70,19 @@ def test_matrices_kept_in_four_bits_replace_the_old_ones(twins: Twins) -> None:
     twice = {f"layer.0.mlp_out.{name}": tensor for name, tensor in as_codes(new.repeat(2, 1), nearest_codes).items()}
     with pytest.raises(EngineError, match="do not fit the model: a matrix of shape"):
         merge_adapters(twins.backbone.weights, Adapters(twice))
+
+
+def test_new_scales_and_minima_leave_a_matrix_its_codes(twins: Twins) -> None:
+    weights = twins.backbone.weights
+    old = weights.layers[0].mlp_out.weight
+    if old.shape[1] % GROUP:
+        pytest.skip(f"{old.shape[1]} inputs are no whole groups")
+    kept = as_codes(old, nearest_codes)
+    changed = {"scales": kept["scales"] * 1.5, "minima": kept["minima"] - 0.125}
+    merged = merge_adapters(weights, Adapters({f"layer.0.mlp_out.{kind}": one for kind, one in changed.items()}))
+    assert torch.equal(merged.layers[0].mlp_out.weight, from_codes(kept["codes"], **changed))
+    with pytest.raises(EngineError, match="do not fit the model"):
+        merge_adapters(weights, Adapters({"layer.0.mlp_out.scales": kept["scales"][:1]}))
 
 
 @pytest.mark.parametrize(

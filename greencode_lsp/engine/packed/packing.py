@@ -5,12 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from greencode_lsp.engine.grid import GROUP, fitted_codes, nearest_codes
+from greencode_lsp.engine.grid import GROUP, exact_codes, fitted_codes
 
 BLOCK = 16
-
-GRID_TOLERANCE = 2**-9
-"""How far, relative to a group's largest weight, weights stored as half floats may lie off their 4-bit grid."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +52,9 @@ class PackedWeight:
 
 
 def pack(weight: Tensor) -> PackedWeight:
-    """Pack a float matrix [outputs, inputs]: in 4 bits where it came from 4 bits, else in 8.
-
-    A checkpoint dequantised from Q4_1 has, in each group of 32, only 16 evenly spaced values from the least to the
-    largest: those are found again without loss beyond the rounding of its half floats.
-    """
-    groups = grouped(weight)
-    codes, scale, minimum = nearest_codes(groups)
-    missed = (codes * scale + minimum - groups).abs_().amax(dim=2, keepdim=True)
-    if bool((missed > GRID_TOLERANCE * groups.abs().amax(dim=2, keepdim=True)).any()):
-        return pack_eight_bits(weight)
-    return four_bits(codes, scale, minimum)
+    """Pack a float matrix [outputs, inputs]: in 4 bits where it came from 4 bits, else in 8."""
+    found = exact_codes(grouped(weight))
+    return pack_eight_bits(weight) if found is None else four_bits(*found)
 
 
 def pack_coarsely(weight: Tensor) -> PackedWeight:

@@ -1,53 +1,47 @@
 """A backbone whose layers learn: the engine's computation on whole texts, batched and differentiable."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from greencode_lsp.engine.adapters import MATRICES, low_rank
+from greencode_lsp.engine.adapters import MATRICES
 from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Linear, Norm
 from greencode_lsp.engine.backbone import Backbone, apply, normalise, rotate, run_mlp
-from greencode_lsp.engine.grid import GROUP, as_codes, fits_grid, nearest_codes, on_grid
 from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.exits.changes import Change, Vector, change_of
 from greencode_lsp.training.exits.recipe import Recipe
 
-NORMS = ("attention_norm", "mlp_norm")
+PARTS = (*MATRICES, "attention_norm", "mlp_norm")
 
 
 class TunableBackbone(nn.Module):
     """The layers of a float32 backbone, which stays as it is, with changes that learn.
 
     `low-rank`: every matrix W becomes W + up @ down (LoRA, arXiv 2106.09685). `full`: matrices, biases and norms of
-    the layers learn themselves. Embedding, final norm and head stay: what is compared is said in one language.
-    The first `frozen_layers` stay, too. With `four_bits`, what comes of the matrices is rounded to the grid that the
-    fast CPU kernel computes with.
+    the layers learn themselves. `scales`: matrices keep their codes of 4 bits, and the scale and the centre of each
+    group learn, and the norms. Embedding, final norm and head stay: what is compared is said in one language. The first
+    `frozen_layers` stay, too. With `four_bits`, what comes of the matrices is rounded to the grid that the fast CPU
+    kernel computes with.
     """
 
     def __init__(self, backbone: Backbone, recipe: Recipe) -> None:
         super().__init__()
         self.shape, self.base, self._rotations = backbone.shape, backbone.weights, backbone.rotations
-        self.mode, self.rank, self.four_bits = recipe.mode, recipe.rank, recipe.four_bits
         self.frozen_layers, self.checkpointing = recipe.frozen_layers, recipe.gradient_checkpointing
-        mode, rank, generator = recipe.mode, recipe.rank, torch.Generator().manual_seed(recipe.seed)
-        self.changes = nn.ParameterDict()
+        self.changes = nn.ModuleDict()
+        generator = torch.Generator().manual_seed(recipe.seed)
         for index in range(self.frozen_layers, self.shape.layers):
-            layer = self.base.layers[index]
-            if recipe.four_bits and not all(fits_grid(getattr(layer, part).weight) for part in MATRICES):
-                raise TrainingError(f"four_bits needs matrices whose inputs are multiples of {GROUP}")
-            if mode == "low-rank":
-                for part in MATRICES:
-                    rows, columns = getattr(layer, part).weight.shape
-                    down = torch.randn(rank, columns, generator=generator) * columns**-0.5
-                    self.changes[key(index, part, "down")] = nn.Parameter(down)
-                    self.changes[key(index, part, "up")] = nn.Parameter(torch.zeros(rows, rank))
-            else:
-                for part in (*MATRICES, *NORMS):
-                    for kind, tensor in tensors_of(getattr(layer, part)):
-                        self.changes[key(index, part, kind)] = nn.Parameter(torch.zeros_like(tensor, device="cpu"))
+            for part in PARTS if recipe.mode != "low-rank" else MATRICES:
+                for kind, tensor in tensors_of(getattr(self.base.layers[index], part)):
+                    if kind == "weight" and part in MATRICES:
+                        self.changes[key(index, part, kind)] = change_of(tensor, recipe, generator)
+                    elif recipe.mode != "low-rank":
+                        self.changes[key(index, part, kind)] = Vector(tensor, kind)
 
     def forward(self, hidden: Tensor, depths: Collection[int]) -> dict[int, Tensor]:
         """Return the states by depth, [texts, rows, hidden] each, for what enters the first layer that learns."""
@@ -90,54 +84,45 @@ class TunableBackbone(nn.Module):
         return attended + run_mlp(shape, layer, hidden if shape.parallel_residual else attended)
 
     def _changed(self, index: int, layer: Layer) -> Layer:
-        parts = {part: self._changed_part(index, part, getattr(layer, part)) for part in (*MATRICES, *NORMS)}
+        parts = {part: self._changed_part(index, part, getattr(layer, part)) for part in PARTS}
         return replace(layer, **parts)  # type: ignore[arg-type]  # each part keeps its type
 
     def _changed_part(self, index: int, part: str, old: Linear | Norm) -> Linear | Norm:
-        if self.mode == "low-rank":
-            if part in NORMS:
-                return old
-            change = self.changes[key(index, part, "up")] @ self.changes[key(index, part, "down")]
-            changed = {"weight": old.weight + change}
-        else:
-            changed = {kind: tensor + self.changes[key(index, part, kind)] for kind, tensor in tensors_of(old)}
-        if self.four_bits and part in MATRICES:
-            changed["weight"] = rounded(changed["weight"])
-        return replace(old, **changed)
+        tensors = {kind: (key(index, part, kind), tensor) for kind, tensor in tensors_of(old)}
+        return replace(
+            old,
+            **{kind: self.changes[name](tensor) for kind, (name, tensor) in tensors.items() if name in self.changes},
+        )
 
     @torch.no_grad()
     def adapters(self) -> dict[str, Tensor]:
-        """Return the changes as the engine's adapters, as they are shipped: matrices in 4 bits or at low rank."""
-        found: dict[str, Tensor] = {}
-        for name, value in self.changes.items():
-            index, part, kind = unkey(name)
-            kept = {kind: value.half() if value.dim() > 1 else value.clone()}
-            if part in MATRICES and kind == "weight":
-                kept = self._kept(index, part, value)
-            found |= {f"layer.{index}.{part}.{one}": tensor.cpu().contiguous() for one, tensor in kept.items()}
-        return found
-
-    def _kept(self, index: int, part: str, change: Tensor) -> dict[str, Tensor]:
-        if self.four_bits:
-            return as_codes(getattr(self.base.layers[index], part).weight + change, nearest_codes)
-        down, up = low_rank(change, self.rank)
-        return {"down": down.half(), "up": up.half()}
+        """Return the changes as the engine's adapters, as they are shipped."""
+        return {
+            f"{prefix}.{kind}": tensor.cpu().contiguous()
+            for prefix, change, old in self._learned()
+            for kind, tensor in change.kept(old).items()
+        }
 
     @torch.no_grad()
     def take(self, adapters: Mapping[str, Tensor]) -> None:
-        """Take over adapters in place of the changes that were learned, as `adapters` names them."""
-        for name, value in self.changes.items():
+        """Take over adapters in place of the changes that were learned, as `adapters` names them.
+
+        Raises `TrainingError` where they change something else, or in another way, than what learns here.
+        """
+        left = dict(adapters)
+        try:
+            for prefix, change, old in self._learned():
+                change.take({kind: left.pop(f"{prefix}.{kind}").to(old.device) for kind in change.kinds}, old)
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(f"the adapters to go on from were trained by another recipe: {error}") from error
+        if left:
+            raise TrainingError(f"the adapters to go on from change what this recipe leaves as it is: {min(left)}")
+
+    def _learned(self) -> Iterator[tuple[str, Change, Tensor]]:
+        """Yield each change, where it belongs among adapters, and the tensor that it changes."""
+        for name, change in self.changes.items():
             index, part, kind = unkey(name)
-            prefix = f"layer.{index}.{part}"
-            if f"{prefix}.{kind}" in adapters:
-                value.copy_(adapters[f"{prefix}.{kind}"])
-            elif f"{prefix}.codes" not in adapters:
-                value.copy_(adapters[f"{prefix}.up"].float() @ adapters[f"{prefix}.down"].float())
-
-
-def rounded(weight: Tensor) -> Tensor:
-    """Return a matrix on its 4-bit grid, with the gradient as if it were not (straight-through, arXiv 1308.3432)."""
-    return weight + (on_grid(weight) - weight).detach()
+            yield f"layer.{index}.{part}", cast(Change, change), getattr(getattr(self.base.layers[index], part), kind)
 
 
 def attend(shape: Architecture, layer: Layer, hidden: Tensor, rotary: tuple[Tensor, Tensor] | None) -> Tensor:
@@ -149,12 +134,10 @@ def attend(shape: Architecture, layer: Layer, hidden: Tensor, rotary: tuple[Tens
         queries, keys = normalise(shape, queries, layer.query_norm), normalise(shape, keys, layer.key_norm)
     if rotary is not None:
         queries, keys = rotate(queries, *rotary), rotate(keys, *rotary)
+    # Each head's own keys and values: shared ones (enable_gqa) take PyTorch 2.7 times as long on CPUs, backwards.
+    keys, values = (one.to(queries.dtype).repeat_interleave(shape.heads // shape.kv_heads, 2) for one in (keys, values))
     attended = functional.scaled_dot_product_attention(
-        queries.transpose(1, 2),
-        keys.to(queries.dtype).transpose(1, 2),
-        values.to(queries.dtype).transpose(1, 2),
-        is_causal=True,
-        enable_gqa=shape.heads != shape.kv_heads,
+        queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), is_causal=True
     )  # [texts, heads, rows, head_size]
     return apply(layer.attention_out, attended.transpose(1, 2).reshape(texts, rows, shape.heads * shape.head_size))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.architecture import Architecture
 from greencode_lsp.engine.exits import load_exits
 from greencode_lsp.engine.identity import exits_identity
@@ -16,7 +17,8 @@ from greencode_lsp.training.material import Material
 class Job:
     """What to train, from which corpus, into which folder, on which device.
 
-    `start` is a file of trained exits that the heads begin as; without one they begin by changing nothing.
+    `start` is a file of trained exits that the heads begin as, and layers as the adapters beside it, where there are
+    some; without one they begin by changing nothing.
     """
 
     material: Material
@@ -25,6 +27,12 @@ class Job:
     recipe: Recipe
     device: str
     start: Path | None = None
+
+    @property
+    def adapters(self) -> Path | None:
+        """The changes of layers that the job begins with, where there are some."""
+        beside = None if self.start is None else self.start.with_name(ADAPTERS_FILE)
+        return beside if beside is not None and beside.is_file() else None
 
     def origin(self, corpus: Corpus) -> dict[str, str]:
         """Name what the run begins with, each by the beginning of its hash: the model, the corpus, the first heads."""

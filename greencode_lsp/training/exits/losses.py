@@ -65,22 +65,26 @@ def seeded(step: int) -> torch.Generator:
 class Lesson:
     """What a batch is to say: candidates, the head's rows that score them, and a teacher's probabilities of them.
 
-    Shapes: logits [rows, vocabulary] (the teacher's), teacher [rows, candidates].
+    Shapes: teacher [rows, candidates].
     """
 
-    logits: Tensor
     candidates: Candidates
     head: Linear
     teacher: Tensor
 
+    def said(self, states: Tensor) -> Tensor:
+        """Return the probabilities [rows, candidates] by other normalised states [rows, hidden] of the same rows."""
+        return (apply(self.head, states).float() + self.candidates.log_weights).softmax(dim=-1)
 
+
+@torch.no_grad()
 def choose_taught(head: Linear, taught: Tensor, true: Tensor, drawn: int, step: int) -> Lesson:
     """Return what a teacher's normalised states [rows, hidden] say; `drawn` as in `choose_candidates`."""
     logits = apply(head, taught).float()
     likelihood, likely = logits.topk(min(SHARED_LIKELY, logits.shape[1]), dim=-1)
     candidates = choose_candidates(likely, likelihood, true, logits.shape[1], drawn, seeded(step))
     teacher = (logits[:, candidates.ids] + candidates.log_weights).softmax(dim=-1)
-    return Lesson(logits, candidates, head_rows(head, candidates.ids), teacher)
+    return Lesson(candidates, head_rows(head, candidates.ids), teacher)
 
 
 def head_rows(head: Linear, ids: Tensor) -> Linear:
@@ -106,14 +110,15 @@ def exit_loss(logits: Tensor, candidates: Candidates, true_share: float) -> tupl
 def read_losses(
     head: Linear, hidden: Tensor, candidates: Candidates, teacher: Tensor, true_share: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return one depth's loss, its cross-entropy with the tokens that came, and its agreement with the original.
+    """Return one depth's loss, its cross-entropy with the tokens that came, and its agreement with the teacher.
 
-    All over the candidates. Shapes: hidden [rows, hidden], teacher [rows, candidates] (the original's probabilities).
+    All over the candidates. Shapes: hidden [rows, hidden], teacher [rows, candidates] (probabilities).
     """
     scores = (apply(head, hidden).float() + candidates.log_weights).log_softmax(dim=-1)
     distilled = -(teacher * scores).sum(dim=-1).mean()
     truth = functional.nll_loss(scores, candidates.true)
-    agreement = ((scores - candidates.log_weights).argmax(dim=-1) == candidates.likely[:, 0]).float().mean()
+    likeliest = (teacher / candidates.log_weights.exp()).argmax(dim=-1)
+    agreement = ((scores - candidates.log_weights).argmax(dim=-1) == likeliest).float().mean()
     return torch.lerp(distilled, truth, true_share), truth.detach(), agreement
 
 

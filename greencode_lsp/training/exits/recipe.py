@@ -12,7 +12,7 @@ from greencode_lsp.training.exits.losses import geometric_weights, uniform_weigh
 FOLDER = Path(__file__).resolve().parents[1] / "recipes"
 
 CHOICES = {
-    "mode": ("frozen", "low-rank", "full"),
+    "mode": ("frozen", "low-rank", "full", "scales"),
     "weights": ("geometric", "uniform"),
     "schedule": ("linear", "constant"),
 }
@@ -25,15 +25,17 @@ class Recipe:
     """How exits are trained.
 
     mode: `frozen` trains heads alone, `low-rank` adapters on every linear map with them, `full` the layers themselves,
-    whose change is kept at `rank`. four_bits: matrices of layers learn on the grid that the fast CPU kernel computes
-    with; others it runs in 8 bits, which takes longer (not for `frozen`). frozen_layers: so many, the first, stay as
-    they are where others learn; on a CPU the fast kernel runs them. width: of the translators; 0 leaves an exit its
-    norm alone. weights: of the exits' losses, as the paper's. full_depth_share: of full depth's loss beside them; 0
-    leaves it what `weights` gives it. true_share: how much of the loss is the token that came; the rest is full depth's
-    (or the original model's) distribution. tokens: of the corpus, before epochs; windows_per_file: so many stretches of
-    `context` tokens of each file. drawn: tokens drawn for the softmax besides the likely ones; 0 takes the whole
-    vocabulary. shortlist: so many tokens, the most frequent, are all that exits choose among, and there is an exit at
-    full depth that does the same; 0 leaves them the whole head. checkpoints: how often the run is saved and scored.
+    whose change is kept at `rank`, `scales` what the 4 bits of a layer's weights count, and its norms. four_bits:
+    matrices of layers learn on the grid that the fast CPU kernel computes with; others it runs in 8 bits, which takes
+    longer (not for `frozen`). frozen_layers: so many, the first, stay as they are where others learn; on a CPU the fast
+    kernel runs them. width: of the translators; 0 leaves an exit its norm alone. weights: of the exits' losses, as the
+    paper's. full_depth_share: of full depth's loss beside them; 0 leaves it what `weights` gives it.
+    exits_learning_rate: of exits beside layers that learn; 0 takes learning_rate. true_share: how much of the loss is
+    the token that came; the rest is full depth's (or the original model's) distribution. tokens: of the corpus, before
+    epochs; windows_per_file: so many stretches of `context` tokens of each file. drawn: tokens drawn for the softmax
+    besides the likely ones; 0 takes the whole vocabulary. shortlist: so many tokens, the most frequent, are all that
+    exits choose among, and there is an exit at full depth that does the same; 0 leaves them the whole head.
+    checkpoints: how often the run is saved and scored.
     """
 
     description: str
@@ -42,6 +44,7 @@ class Recipe:
     mode: str
     learning_rate: float
     tokens: int
+    exits_learning_rate: float = 0.0
     width: int = 0
     rank: int = 16
     four_bits: bool = False

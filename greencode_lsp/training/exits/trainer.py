@@ -32,6 +32,7 @@ LOG_STEPS = 10
 MAY_CHANGE = (
     "description",
     "learning_rate",
+    "exits_learning_rate",
     "warmup_steps",
     "schedule",
     "weight_decay",
@@ -133,13 +134,19 @@ def device_name(accelerator: Accelerator) -> str:
 
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return AdamW; norms and biases do not decay."""
-    learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [one for one in learning if one.dim() > 1], "weight_decay": recipe.weight_decay},
-        {"params": [one for one in learning if one.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=recipe.learning_rate, betas=(0.9, 0.98))
+    """Return AdamW; norms and biases do not decay. Exits beside layers that learn (`heads`) may have their own rate."""
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((name.startswith("heads."), parameter.dim() > 1), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": learning, "of_exits": of_exits, "weight_decay": recipe.weight_decay if decays else 0.0}
+            for (of_exits, decays), learning in groups.items()
+        ],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.98),
+    )
 
 
 def set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps: int) -> None:
@@ -147,7 +154,8 @@ def set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, step: int, steps:
     rise = min(1.0, (step + 1) / max(recipe.warmup_steps, 1))
     fall = 1.0 if recipe.schedule == "constant" else 1.0 - step / steps
     for group in optimizer.param_groups:
-        group["lr"] = recipe.learning_rate * min(rise, fall)
+        rate = recipe.exits_learning_rate if group["of_exits"] else 0.0
+        group["lr"] = (rate or recipe.learning_rate) * min(rise, fall)
 
 
 def run_step(task: Task, module: nn.Module, accelerator: Accelerator, step: int) -> dict[str, float]:

@@ -5,7 +5,9 @@ from typing import Any
 import torch
 
 from greencode_lsp.engine import load_backbone, load_runner
+from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.runner import multiplies_bfloat16
+from greencode_lsp.files import replace_file
 from greencode_lsp.paths import cache_folder
 from greencode_lsp.training.exits.frozen import FrozenTask
 from greencode_lsp.training.exits.job import Job, begin_heads
@@ -16,6 +18,7 @@ from greencode_lsp.training.exits.trainer import device_name, make_accelerator, 
 from greencode_lsp.training.exits.tuning import train_tuned
 from greencode_lsp.training.material import open_corpus, training_windows
 from greencode_lsp.training.progress import Report
+from greencode_lsp.training.traces.shards import disk_errors
 from greencode_lsp.training.traces.texts import Choice
 
 STATES = "states"
@@ -41,13 +44,13 @@ def train_frozen(job: Job, report: Report) -> dict[str, Any]:
     corpus = open_corpus(job.corpus, material)
     choice = Choice(recipe.tokens, recipe.context, recipe.windows_per_file, recipe.seed)
     windows, kept = training_windows(corpus, choice, recipe.validation_tokens)
-    runner = load_runner(material.folder, device, cache_folder() / "packed")
+    runner = load_runner(material.folder, device, cache_folder() / "packed", job.adapters)
     size = BatchSize(recipe.micro_batch_tokens, max(1, recipe.batch_tokens // recipe.micro_batch_tokens))
     validation = join([states_of(runner, window, recipe.exits, material.lead) for window in kept])
     origin = job.origin(corpus)
     if recipe.epochs > 1:
         facts = {"model": material.bundle.name, "weights_sha256": material.identity, **choice_facts(recipe)}
-        facts["corpus"] = origin["corpus"]
+        facts |= {name: origin[name] for name in ("corpus", *(("start",) if job.adapters else ()))}
         if accelerator.is_main_process:
             record_states(runner, windows, recipe.exits, material.lead, job.out / STATES, facts, report)
         accelerator.wait_for_everyone()
@@ -59,6 +62,9 @@ def train_frozen(job: Job, report: Report) -> dict[str, Any]:
     untrained = task.score(task.module)
     standing = train(task, recipe, origin, job.out, accelerator, report)
     heads = task.heads.as_heads()
+    if job.adapters is not None and accelerator.is_main_process:
+        with disk_errors(job.out):
+            replace_file(job.out / ADAPTERS_FILE, job.adapters.read_bytes())
     return write_results(job, backbone.shape, heads, standing, untrained, task.score(task.module))
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from greencode_lsp.engine import Runner
@@ -132,8 +131,9 @@ class TunedTask:
         total = torch.zeros((), device=tokens.device)
         figures: dict[str, float] = {}
         for rows in torch.split(torch.arange(len(true), device=tokens.device), LOSS_ROWS):
-            lesson = choose_taught(self._head, original[rows], true[rows], drawn, step)
-            found = {"original_loss": functional.cross_entropy(lesson.logits, true[rows])}
+            lesson = choose_taught(self._head, states[-1].detach()[rows], true[rows], drawn, step)
+            before = lesson.said(original[rows])
+            found = {"original_loss": -before.gather(1, lesson.candidates.true[:, None]).log().mean()}
             for depth, state in zip(self.model.depths, states, strict=True):
                 # Logits at ten depths would not fit; they are computed again for the gradient.
                 loss, truth, agreement = checkpoint(
@@ -141,7 +141,7 @@ class TunedTask:
                     lesson.head,
                     state[rows],
                     lesson.candidates,
-                    lesson.teacher,
+                    lesson.teacher if depth < self.model.depths[-1] else before,
                     self._recipe.true_share,
                     use_reentrant=False,
                 )

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save
 
 from greencode_lsp.engine import load_backbone, load_runner
-from greencode_lsp.engine.adapters import ADAPTERS_FILE, adapters_metadata
+from greencode_lsp.engine.adapters import ADAPTERS_FILE, adapters_metadata, load_adapters
 from greencode_lsp.files import replace_file
 from greencode_lsp.paths import cache_folder
 from greencode_lsp.training.exits.job import Job, begin_heads
@@ -39,9 +39,11 @@ def train_tuned(job: Job, report: Report) -> dict[str, Any]:
     runner = load_runner(material.folder, "cpu", cache_folder() / "packed") if fast else None
     task = TunedTask(backbone, recipe, texts, kept, runner)
     begin_heads(task.model.heads, job, backbone.shape)
+    layers = task.model.layers
+    if job.adapters is not None:
+        layers.take(load_adapters(job.adapters, backbone.shape, material.identity).changes)
     before = task.score(task.module)
     standing = train(task, recipe, job.origin(corpus), job.out, accelerator, report)
-    layers = task.model.layers
     changes = layers.adapters()
     layers.take(changes)  # what is measured is what is shipped
     if accelerator.is_main_process:

@@ -20,7 +20,7 @@ from greencode_lsp.engine.backbone import Rows, normalise, rotate
 from greencode_lsp.engine.grid import fits_grid
 from greencode_lsp.engine.kv_map import FIRST_ROWS, KvMap, far_rows
 from greencode_lsp.training.errors import TrainingError
-from greencode_lsp.training.exits.forward import rounded
+from greencode_lsp.training.exits.changes import rounded
 from greencode_lsp.training.exits.losses import choose_taught, read_losses
 from greencode_lsp.training.exits.recipe import Recipe
 from greencode_lsp.training.kv_map.measured import READ_ROWS

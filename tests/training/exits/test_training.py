@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,17 +11,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from greencode_lsp.engine import grid, load_backbone
 from greencode_lsp.engine.adapters import ADAPTERS_FILE, MATRICES
 from greencode_lsp.engine.exits import EXITS_FILE, load_exits
+from greencode_lsp.engine.grid import as_codes, nearest_codes
 from greencode_lsp.engine.packed.packing import pack
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.checkpoints import LAST, load_checkpoint
 from greencode_lsp.training.exits.job import Job
-from greencode_lsp.training.exits.recipe import jsonable
+from greencode_lsp.training.exits.recipe import Recipe, jsonable
+from greencode_lsp.training.exits.trainer import make_optimizer, set_rate
 from greencode_lsp.training.exits.training import train_exits
+from greencode_lsp.training.material import fetch_material
 from greencode_lsp.training.progress import silent
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -46,6 +50,19 @@ def gained(result: dict, depth: int) -> float:
     return result["after"][f"agreement_{depth}"] - result["before"][f"agreement_{depth}"]
 
 
+def in_four_bits(folder: Path, to: Path) -> Path:
+    """Copy a model, its layers' matrices on the grid of 4 bits."""
+    shutil.copytree(folder, to)
+    weights = load_file(folder / "model.safetensors")
+    coarse = {name: grid.on_grid(one) if is_layers_matrix(name, one) else one for name, one in weights.items()}
+    save_file(coarse, to / "model.safetensors", metadata={"format": "pt"})
+    return to
+
+
+def is_layers_matrix(name: str, tensor: torch.Tensor) -> bool:
+    return ".layers." in name and tensor.dim() == 2
+
+
 @FAMILIES
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_heads_on_frozen_layers_learn_to_say_what_full_depth_says(job: Callable[..., Job], epochs: int) -> None:
@@ -60,11 +77,11 @@ def test_heads_on_frozen_layers_learn_to_say_what_full_depth_says(job: Callable[
 
 
 @FAMILIES
-@pytest.mark.parametrize(("mode", "rate", "rank"), [("low-rank", 1e-2, 4), ("full", 4e-3, 8)])
+@pytest.mark.parametrize(("mode", "rate", "rank"), [("low-rank", 1e-2, 4), ("full", 2e-3, 8)])
 def test_tuned_layers_are_read_earlier_and_stay_as_good_at_full_depth(
     job: Callable[..., Job], mode: str, rate: float, rank: int
 ) -> None:
-    asked = job(mode=mode, learning_rate=rate, epochs=2, true_share=0.3, width=0, rank=rank)
+    asked = job(mode=mode, learning_rate=rate, epochs=2, true_share=0.3, width=0, rank=rank, full_depth_share=0.4)
     result = train_exits(asked, silent)
     assert gained(result, 1) > 0.05
     assert gained(result, 2) > 0.03
@@ -76,11 +93,11 @@ def test_tuned_layers_are_read_earlier_and_stay_as_good_at_full_depth(
 
 
 @FAMILIES
-@pytest.mark.parametrize(("mode", "rate", "rank"), [("low-rank", 1e-2, 8), ("full", 4e-3, 0)])
+@pytest.mark.parametrize(("mode", "rate", "rank"), [("low-rank", 1e-2, 8), ("full", 2e-3, 0)])
 def test_layers_that_learn_in_four_bits_are_run_in_four(
     job: Callable[..., Job], mode: str, rate: float, rank: int
 ) -> None:
-    tuned = {"mode": mode, "learning_rate": rate, "epochs": 3, "true_share": 0.3, "rank": rank}
+    tuned = {"mode": mode, "learning_rate": rate, "epochs": 3, "true_share": 0.3, "full_depth_share": 0.4, "rank": rank}
     asked = job(four_bits=True, **tuned)
     result = train_exits(asked, silent)
     assert gained(result, 1) > 0.05
@@ -91,6 +108,25 @@ def test_layers_that_learn_in_four_bits_are_run_in_four(
 
 
 @FAMILIES
+def test_scales_learn_and_the_codes_of_four_bits_stay(job: Callable[..., Job], tmp_path: Path) -> None:
+    tuned = {"mode": "scales", "learning_rate": 4e-3, "exits_learning_rate": 1e-2, "epochs": 3, "true_share": 0.3}
+    with pytest.raises(TrainingError, match=r"mode scales is for models in 4 bits \(Q4_1\), which this one is not"):
+        train_exits(job(**tuned), silent)
+    coarse = in_four_bits(job().material.folder, tmp_path / "coarse")
+    asked = replace(job(**tuned), material=fetch_material(str(coarse), silent))
+    result = train_exits(asked, silent)
+    assert gained(result, 1) > 0.05
+    assert result["after"]["loss_4"] < result["after"]["original_loss"]
+    before, after = (load_backbone(coarse, adapters=one) for one in (None, asked.out / ADAPTERS_FILE))
+    for old, new in zip(before.weights.layers, after.weights.layers, strict=True):
+        for part in MATRICES:
+            one, other = (as_codes(getattr(layer, part).weight, nearest_codes) for layer in (old, new))
+            assert torch.equal(one["codes"], other["codes"])
+            assert not torch.equal(one["scales"], other["scales"])
+            assert pack(getattr(new, part).weight).bits == 4
+
+
+@FAMILIES
 def test_layers_below_those_that_learn_stay_as_they_are(job: Callable[..., Job]) -> None:
     asked = job(mode="full", learning_rate=4e-3, epochs=2, true_share=0.3, rank=8, frozen_layers=1)
     result = train_exits(asked, silent)
@@ -98,6 +134,22 @@ def test_layers_below_those_that_learn_stay_as_they_are(job: Callable[..., Job])
     assert gained(result, 2) > 0.03
     changed = {name.split(".")[1] for name in load_file(asked.out / ADAPTERS_FILE)}
     assert changed == {"1", "2", "3"}
+
+
+def test_exits_may_learn_at_another_rate_than_layers() -> None:
+    module = torch.nn.ModuleDict({"layers": torch.nn.Linear(2, 2), "heads": torch.nn.Linear(2, 2)})
+    recipe = Recipe("", 4, (1,), "scales", 4e-3, 1000, exits_learning_rate=1e-3, warmup_steps=4, weight_decay=0.1)
+    optimizer = make_optimizer(module, recipe)
+    set_rate(optimizer, recipe, 1, 100)
+    found = {id(one): group for group in optimizer.param_groups for one in group["params"]}
+    rates = {name: (found[id(one)]["lr"], found[id(one)]["weight_decay"]) for name, one in module.named_parameters()}
+    half = {
+        "layers.weight": (2e-3, 0.1),
+        "layers.bias": (2e-3, 0.0),
+        "heads.weight": (5e-4, 0.1),
+        "heads.bias": (5e-4, 0.0),
+    }
+    assert rates == half
 
 
 def test_matrices_without_a_grid_do_not_learn_in_four_bits(
@@ -229,6 +281,24 @@ def test_a_training_that_goes_on_from_exits_begins_where_they_ended(job: Callabl
         [ended[name] for name in names], abs=0.02
     )  # one of them in bfloat16
     assert gained(second, 1) >= 0
+
+
+def test_a_training_goes_on_from_changed_layers(job: Callable[..., Job]) -> None:
+    tuned = {"mode": "full", "four_bits": True, "learning_rate": 2e-3, "true_share": 0.3}
+    first = job("first", **tuned)
+    ended = train_exits(first, silent)["after"]
+    start = first.out / EXITS_FILE
+    second = train_exits(replace(job("second", **tuned), start=start), silent)
+    assert second["before"] == pytest.approx(ended, abs=0.01)  # exits are shipped in 4 bits
+    assert second["after"]["score"] > ended["score"]
+    heads = replace(job("heads"), start=start)
+    figures = train_exits(heads, silent)
+    assert figures["before"]["agreement_2"] == pytest.approx(ended["agreement_2"], abs=0.02)
+    assert (heads.out / ADAPTERS_FILE).read_bytes() == (first.out / ADAPTERS_FILE).read_bytes()
+    with pytest.raises(TrainingError, match=r"change what this recipe leaves as it is: layer\.0"):
+        train_exits(replace(job("upper", frozen_layers=1, **tuned), start=start), silent)
+    with pytest.raises(TrainingError, match=r"the adapters to go on from were trained by another recipe: .layer\.0"):
+        train_exits(replace(job("other", **{**tuned, "four_bits": False}), start=start), silent)
 
 
 @pytest.mark.parametrize(
