@@ -33,6 +33,8 @@ QUICK_CONTROLS = tuple(name for name in CONTROLS if name != "propagate")
 
 MATCHED_PROFILES = ("balanced", "eco")
 
+UNCHANGED = "the weights before training changed them"
+
 UNMATCHED_SHARE = 0.75
 """The mean depth of random and confidence, as a share of all layers, where no profile exits."""
 
@@ -170,7 +172,7 @@ class _Chooser:
             return
         prompts = SharedPrompts(self._opened.original(), self._opened.table, self._opened.gauge)
         decoder = EngineDecoder(ForcedTexts(prompts), self._opened.tokenizer, lambda _: NeverExit())
-        detail = "full depth of the weights before training changed them"
+        detail = f"full depth of {UNCHANGED}"
         self._chosen.configurations.append(Configuration("original", "control", detail, decoder))
 
     def _peer(self, name: str) -> None:
@@ -183,6 +185,5 @@ class _Chooser:
         except UserError as error:
             self._chosen.left_out.append(str(error))
             return
-        self._chosen.configurations.append(
-            Configuration(name, "peer", engine.detail, PeerDecoder(engine, opened.gauge))
-        )
+        detail = engine.detail if opened.adapters is None else f"{engine.detail}; {UNCHANGED}"
+        self._chosen.configurations.append(Configuration(name, "peer", detail, PeerDecoder(engine, opened.gauge)))
