@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
 import sqlite3
 import threading
@@ -165,11 +164,6 @@ class Ledger:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(EXPORT_COLUMNS)
         writer.writerows(self._export_rows())
-
-    def export_json(self, stream: TextIO) -> None:
-        """Write every completion as a JSON list, oldest first; unknown is null, `when` is UTC."""
-        json.dump([dict(zip(EXPORT_COLUMNS, row, strict=True)) for row in self._export_rows()], stream, indent=1)
-        stream.write("\n")
 
     def reset(self) -> None:
         """Forget all completions."""

@@ -79,10 +79,6 @@ class NullLedger:
         """Write the header alone."""
         csv.writer(stream, lineterminator="\n").writerow(EXPORT_COLUMNS)
 
-    def export_json(self, stream: TextIO) -> None:
-        """Write an empty list."""
-        stream.write("[]\n")
-
     def reset(self) -> None:
         """Do nothing."""
 

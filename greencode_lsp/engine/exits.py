@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from greencode_lsp.engine.architecture import Architecture, Linear, Norm
@@ -114,11 +113,6 @@ def with_matrices(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name in [name.removesuffix(".codes") for name in tensors if name.endswith(".codes")]:
         named[f"{name}.weight"] = from_codes(*(named.pop(f"{name}.{kind}") for kind in ("codes", "scales", "minima")))
     return named
-
-
-def save_exits(path: Path, heads: Mapping[int, ExitHead], shape: Architecture, identity: str = "") -> None:
-    """Write heads by depth; those that have a shortlist share it."""
-    save_file(exits_tensors(heads), path, metadata=exits_metadata(heads, shape, identity))
 
 
 def load_exits(

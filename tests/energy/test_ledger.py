@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sqlite3
 import subprocess
 import sys
@@ -162,17 +161,6 @@ def test_the_csv_has_a_column_for_every_field_and_an_empty_cell_for_unknown(ledg
     ]
 
 
-def test_the_json_holds_the_same_with_null_for_unknown(ledger: Ledger) -> None:
-    ledger.record(entry("late", datetime(2026, 5, 4, 13, 0, tzinfo=UTC)))
-    ledger.record(entry("early", joules=None))
-    stream = io.StringIO()
-    ledger.export_json(stream)
-    early, late = json.loads(stream.getvalue())
-    assert (early["completion_id"], early["joules"], early["cached"]) == ("early", None, False)
-    assert (late["completion_id"], late["joules"]) == ("late", 36.0)
-    assert list(early) == list(exported(ledger)[0])
-
-
 def test_the_file_has_no_place_for_code_or_file_names(ledger: Ledger, path: Path) -> None:
     with sqlite3.connect(path) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -311,11 +299,9 @@ def test_a_folder_that_cannot_be_made_gives_a_ledger_that_knows_nothing(tmp_path
     today = ledger.today(WORLD)
     assert (today.completions, today.watt_hours, today.saved_watt_hours, today.grams_co2e) == (0, None, None, None)
     assert ledger.by_day(WORLD) == []
-    as_csv, as_json = io.StringIO(), io.StringIO()
+    as_csv = io.StringIO()
     ledger.export_csv(as_csv)
-    ledger.export_json(as_json)
     assert as_csv.getvalue().startswith("completion_id,when,joules,joules_full,source")
-    assert json.loads(as_json.getvalue()) == []
     ledger.close()
 
 

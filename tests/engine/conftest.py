@@ -4,13 +4,14 @@ Their weights are drawn wide enough that a text has many different tokens: with 
 norms and their biases, a model says one token for ever, and every test of texts passes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
@@ -32,7 +33,9 @@ from transformers import (
 )
 
 from greencode_lsp.engine import EarlyExitModel, load_backbone
+from greencode_lsp.engine.architecture import Architecture
 from greencode_lsp.engine.backbone import Backbone
+from greencode_lsp.engine.exits import ExitHead, exits_metadata, exits_tensors
 
 VOCABULARY = 300
 
@@ -269,3 +272,8 @@ def make_twins(random_model: Callable[[], Any], folder: Path) -> Twins:
 @pytest.fixture
 def prompt() -> list[int]:
     return torch.randint(3, VOCABULARY, (40,), generator=torch.Generator().manual_seed(4)).tolist()
+
+
+def save_exits(path: Path, heads: Mapping[int, ExitHead], shape: Architecture, identity: str = "") -> None:
+    """Write heads as exits.safetensors holds them, in the numbers they have: training ships them in 4 bits."""
+    save_file(exits_tensors(heads), path, metadata=exits_metadata(heads, shape, identity))

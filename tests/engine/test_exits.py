@@ -20,14 +20,13 @@ from greencode_lsp.engine.exits import (
     exits_metadata,
     exits_tensors,
     load_exits,
-    save_exits,
     with_codes,
     with_matrices,
 )
 from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.models import Bundle, FolderSource
 from greencode_lsp.policy import FixedExit, RandomExit
-from tests.engine.conftest import VOCABULARY, Twins
+from tests.engine.conftest import VOCABULARY, Twins, save_exits
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -12,10 +12,10 @@ from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, S
 from greencode_lsp.engine.backbone import Backbone, apply, normalise
 from greencode_lsp.engine.cuda import CudaRunner
 from greencode_lsp.engine.drafts.exits import DRAFT_CAP
-from greencode_lsp.engine.exits import ExitHead, exits_metadata, load_exits, save_exits
+from greencode_lsp.engine.exits import ExitHead, exits_metadata, load_exits
 from greencode_lsp.engine.shortlist import ROOM, words_of
 from greencode_lsp.policy import Confidence, FixedExit, NeverExit, Policy, RandomExit
-from tests.engine.conftest import VOCABULARY, Twins
+from tests.engine.conftest import VOCABULARY, Twins, save_exits
 from tests.engine.test_exits import EXITS, random_heads
 from tests.engine.test_invariants import EagerDrafting
 
