@@ -30,7 +30,6 @@ class CodeBleuPart:
     counter: Counter
     part: str | None = None
     unit: str = "%"
-    higher_is_better: bool | None = True
 
     @property
     def name(self) -> str:

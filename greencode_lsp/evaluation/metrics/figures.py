@@ -13,15 +13,15 @@ def figures() -> list[Metric]:
     """Return the figures that need no library."""
     return [
         percent("same_as_full", same_as_full),
-        Ratio("next_token_accuracy", "%", True, *_forced("right", "tokens"), scale=100.0),
-        Ratio("mean_exit_layer", "layers", None, depths, known_tokens),
-        Ratio("forced_exit_layer", "layers", None, *_forced("depth", "tokens")),
-        Ratio("guessed", "%", None, lambda case: float(case.result.guessed), new_tokens, scale=100.0),
-        Ratio("new_tokens", "tokens", None, new_tokens),
-        Ratio("joules", "J", False, _cost(lambda cost: cost.joules)),
-        Ratio("joules_prefill", "J", False, _cost(lambda cost: cost.joules_prefill)),
-        Ratio("joules_decode", "J", False, _cost(lambda cost: cost.joules_decode)),
-        Ratio("counted_joules", "J", False, _cost(lambda cost: cost.counted_joules)),
+        Ratio("next_token_accuracy", "%", *_forced("right", "tokens"), scale=100.0),
+        Ratio("mean_exit_layer", "layers", depths, known_tokens),
+        Ratio("forced_exit_layer", "layers", *_forced("depth", "tokens")),
+        Ratio("guessed", "%", lambda case: float(case.result.guessed), new_tokens, scale=100.0),
+        Ratio("new_tokens", "tokens", new_tokens),
+        Ratio("joules", "J", _cost(lambda cost: cost.joules)),
+        Ratio("joules_prefill", "J", _cost(lambda cost: cost.joules_prefill)),
+        Ratio("joules_decode", "J", _cost(lambda cost: cost.joules_decode)),
+        Ratio("counted_joules", "J", _cost(lambda cost: cost.counted_joules)),
         Saved("saved", _cost(lambda cost: cost.joules), _cost(lambda cost: cost.joules_full)),
         Saved("saved_decode", _cost(lambda cost: cost.joules_decode), _cost(lambda cost: cost.joules_decode_full)),
         Saved(
@@ -29,14 +29,14 @@ def figures() -> list[Metric]:
             _cost(lambda cost: cost.joules_uncached),
             _cost(lambda cost: cost.joules_uncached_full),
         ),
-        Ratio("tokens_per_s", "tokens/s", True, new_tokens, _cost(lambda cost: cost.seconds_decode)),
-        Ratio("ms", "ms", False, _cost(lambda cost: cost.seconds_prefill + cost.seconds_decode), scale=1000.0),
+        Ratio("tokens_per_s", "tokens/s", new_tokens, _cost(lambda cost: cost.seconds_decode)),
+        Ratio("ms", "ms", _cost(lambda cost: cost.seconds_prefill + cost.seconds_decode), scale=1000.0),
     ]
 
 
 def joules_per_accepted() -> Metric:
     """Return the joules per line that a person would take."""
-    return Ratio("joules_per_accepted", "J", False, _cost(lambda cost: cost.joules), accepted)
+    return Ratio("joules_per_accepted", "J", _cost(lambda cost: cost.joules), accepted)
 
 
 def passed_metric() -> Metric:
@@ -52,7 +52,7 @@ class Saved(Ratio):
             total, part = whole(case), spent(case)
             return None if total is None or part is None else total - part
 
-        super().__init__(name, "%", True, difference, whole, 100.0)
+        super().__init__(name, "%", difference, whole, 100.0)
 
 
 def same_as_full(case: Case) -> float | None:

@@ -25,10 +25,6 @@ class Metric(Protocol):
     def unit(self) -> str:
         """What it is measured in, for people."""
 
-    @property
-    def higher_is_better(self) -> bool | None:
-        """Whether more is better; None where that is not said."""
-
     def statistics(self, case: Case) -> Sequence[float]:
         """Return what this case adds to the sums; NaN where it is unknown."""
 
@@ -42,7 +38,6 @@ class Ratio:
 
     name: str
     unit: str
-    higher_is_better: bool | None
     top: Callable[[Case], float | None]
     bottom: Callable[[Case], float | None] = lambda case: 1.0
     scale: float = 1.0
@@ -59,5 +54,5 @@ class Ratio:
 
 
 def percent(name: str, score: Callable[[Case], float | None]) -> Ratio:
-    """Return the mean of a score from 0 to 1 in percent, more being better."""
-    return Ratio(name, "%", True, score, lambda case: None if score(case) is None else 1.0, scale=100.0)
+    """Return the mean of a score from 0 to 1 in percent."""
+    return Ratio(name, "%", score, lambda case: None if score(case) is None else 1.0, scale=100.0)

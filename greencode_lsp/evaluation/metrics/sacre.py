@@ -15,7 +15,6 @@ class SacreMetric:
     """A metric of sacrebleu, through the same two steps as its own bootstrap (`sacrebleu.significance`)."""
 
     unit = "%"
-    higher_is_better: bool | None = True
 
     def __init__(self, name: str, metric: Any) -> None:
         self.name, self._metric = name, metric
