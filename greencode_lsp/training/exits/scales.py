@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from greencode_lsp.engine.grid import GROUP, exact_codes
+from greencode_lsp.engine.grid import GROUP, exact_codes, fits_grid
 from greencode_lsp.training.errors import TrainingError
 
 MIDDLE = 7.5
@@ -34,7 +34,7 @@ class Scales(nn.Module):
 
     def __init__(self, old: Tensor) -> None:
         super().__init__()
-        found = exact_codes(old.float().reshape(len(old), -1, GROUP)) if old.shape[1] % GROUP == 0 else None
+        found = exact_codes(old.float().reshape(len(old), -1, GROUP)) if fits_grid(old) else None
         if found is None:
             raise TrainingError(
                 "mode scales is for models in 4 bits (Q4_1), which this one is not: mode full with four_bits"

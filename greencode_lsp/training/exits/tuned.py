@@ -1,8 +1,8 @@
 """Layers that learn to be read early: the paper's aggregated loss, held to what the original model said.
 
 After LITE (arXiv 2310.18581) and GREEN-CODE (arXiv 2501.11006, section 4): cross-entropy at every exit through one
-shared head, weighted by depth. Ours: every depth also learns the original model's final distribution, so that full
-depth need not get worse for the exits' sake.
+shared head, weighted by depth. Ours: full depth also learns the original model's final distribution, so that it need
+not get worse for the exits' sake, and exits that of full depth as it is in that step, which they are to stand for.
 """
 
 from collections.abc import Collection, Sequence
@@ -104,7 +104,7 @@ class TunedTask:
         return [(epoch, texts[start : start + size]) for start in range(0, len(texts), size)]
 
     def loss(self, module: nn.Module, part: Any, step: int) -> tuple[Tensor, dict[str, float]]:
-        """Return the aggregated loss, and each depth's agreement with the original model."""
+        """Return the aggregated loss, and agreements: of exits with full depth, of that with the original model."""
         epoch, texts = part
         tokens = torch.stack([self._texts.text(epoch, index) for index in texts]).to(self._device)
         return self._losses(module, tokens, self._recipe.drawn, step)
@@ -133,7 +133,8 @@ class TunedTask:
         for rows in torch.split(torch.arange(len(true), device=tokens.device), LOSS_ROWS):
             lesson = choose_taught(self._head, states[-1].detach()[rows], true[rows], drawn, step)
             before = lesson.said(original[rows])
-            found = {"original_loss": -before.gather(1, lesson.candidates.true[:, None]).log().mean()}
+            likelihood = before.gather(1, lesson.candidates.true[:, None]).clamp_min(torch.finfo(before.dtype).tiny)
+            found = {"original_loss": -likelihood.log().mean()}
             for depth, state in zip(self.model.depths, states, strict=True):
                 # Logits at ten depths would not fit; they are computed again for the gradient.
                 loss, truth, agreement = checkpoint(
