@@ -137,7 +137,9 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
   });
 
   test("what was accepted can be coloured by depth", async () => {
+    await workbench.until("ghost text is drawn", ghostText, (text) => text !== "");
     await workbench.press("Tab");
+    await workbench.until("it is taken", ghostText, (text) => text === "");
     await workbench.runCommand("greencode: Colour Last Accepted Text by Exit Depth");
     const coloured = workbench.page.locator(".view-lines [class*=ced-]");
     await coloured.first().waitFor();
