@@ -15,7 +15,7 @@ from greencode_lsp.completion.suggestion import LoadOptions, Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_meters
 from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, Session, generate, load_runner
-from greencode_lsp.engine.adapters import ADAPTERS_FILE
+from greencode_lsp.engine.adapters import adapters_beside
 from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE, DraftNetwork, load_drafter
 from greencode_lsp.engine.drafts.ngrams import NGRAMS_FILE, NgramTable, load_ngrams
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
@@ -44,8 +44,7 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     device = choose_device(options.device)
     use_threads(options.threads)
     report("loading", 0, 1)
-    adapters = bundle.folder / ADAPTERS_FILE
-    runner = load_runner(folder, device, cache_folder() / "packed", adapters if adapters.is_file() else None)
+    runner = load_runner(folder, device, cache_folder() / "packed", adapters_beside(bundle.folder / EXITS_FILE))
     policy = load_policy(bundle, runner)
     kv_maps = load_maps(bundle, folder, runner, policy.calibration)
     heads, ngrams = load_heads(bundle, folder, runner), load_ngram_table(bundle, runner)

@@ -53,6 +53,12 @@ def adapters_metadata(shape: Architecture, identity: str, four_bits: bool = Fals
     }
 
 
+def adapters_beside(exits_file: Path) -> Path | None:
+    """Return the file of changes that exits were trained with, where there is one."""
+    path = exits_file.with_name(ADAPTERS_FILE)
+    return path if path.is_file() else None
+
+
 def load_adapters(path: Path, shape: Architecture, identity: str = "") -> Adapters:
     """Return what a file holds; raise `EngineError` in one line when they are not this model's."""
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from greencode_lsp.engine import EarlyExitModel, Runner, load_runner
-from greencode_lsp.engine.adapters import ADAPTERS_FILE
+from greencode_lsp.engine.adapters import adapters_beside
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.engine.identity import exits_identity
 from greencode_lsp.paths import cache_folder
@@ -66,8 +66,7 @@ def open_model(
     """
     material = fetch_material(model, report)
     path = exits_file or material.bundle.folder / EXITS_FILE
-    beside = path.parent / ADAPTERS_FILE
-    adapters = beside if beside.is_file() else None
+    adapters = adapters_beside(path)
     runner = load_runner(material.folder, device, cache_folder() / "packed", adapters)
     heads: dict[int, ExitHead] = {}
     if exits_file is not None or path.is_file():

@@ -14,7 +14,7 @@ from greencode_lsp.completion.suggestion import LoadOptions, Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
 from greencode_lsp.energy import CostTable, choose_meter, probe_meters
 from greencode_lsp.engine import EarlyExitModel, load_backbone, load_runner
-from greencode_lsp.engine.adapters import ADAPTERS_FILE
+from greencode_lsp.engine.adapters import ADAPTERS_FILE, adapters_beside
 from greencode_lsp.engine.backbone import Backbone
 from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE
 from greencode_lsp.engine.drafts.ngrams import NGRAMS_FILE
@@ -49,8 +49,7 @@ class OpenedBundle:
     @property
     def adapters(self) -> Path | None:
         """The file with which training changed the weights, where there is one."""
-        path = self.bundle.folder / ADAPTERS_FILE
-        return path if path.is_file() else None
+        return adapters_beside(self.bundle.folder / EXITS_FILE)
 
     def original(self) -> EarlyExitModel:
         """Load the weights as they were before training changed them; raise `EngineError`."""

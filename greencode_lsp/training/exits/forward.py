@@ -134,10 +134,12 @@ def attend(shape: Architecture, layer: Layer, hidden: Tensor, rotary: tuple[Tens
         queries, keys = normalise(shape, queries, layer.query_norm), normalise(shape, keys, layer.key_norm)
     if rotary is not None:
         queries, keys = rotate(queries, *rotary), rotate(keys, *rotary)
-    # Each head's own keys and values: shared ones (enable_gqa) take PyTorch 2.7 times as long on CPUs, backwards.
-    keys, values = (one.to(queries.dtype).repeat_interleave(shape.heads // shape.kv_heads, 2) for one in (keys, values))
     attended = functional.scaled_dot_product_attention(
-        queries.transpose(1, 2), keys.transpose(1, 2), values.transpose(1, 2), is_causal=True
+        queries.transpose(1, 2),
+        keys.to(queries.dtype).transpose(1, 2),
+        values.to(queries.dtype).transpose(1, 2),
+        is_causal=True,
+        enable_gqa=shape.heads != shape.kv_heads,
     )  # [texts, heads, rows, head_size]
     return apply(layer.attention_out, attended.transpose(1, 2).reshape(texts, rows, shape.heads * shape.head_size))
 

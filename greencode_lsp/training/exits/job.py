@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from greencode_lsp.engine.adapters import ADAPTERS_FILE
+from greencode_lsp.engine.adapters import adapters_beside
 from greencode_lsp.engine.architecture import Architecture
 from greencode_lsp.engine.exits import load_exits
 from greencode_lsp.engine.identity import exits_identity
@@ -31,8 +31,7 @@ class Job:
     @property
     def adapters(self) -> Path | None:
         """The changes of layers that the job begins with, where there are some."""
-        beside = None if self.start is None else self.start.with_name(ADAPTERS_FILE)
-        return beside if beside is not None and beside.is_file() else None
+        return None if self.start is None else adapters_beside(self.start)
 
     def origin(self, corpus: Corpus) -> dict[str, str]:
         """Name what the run begins with, each by the beginning of its hash: the model, the corpus, the first heads."""
