@@ -216,7 +216,7 @@ class Completer:
             self.forget(request.document)
             raise
         steps = len(generation.tokens) + (generation.finish in (Finish.END_OF_TEXT, Finish.UNCERTAIN))
-        full = full_depth(self.model.layers, generation.prompt_rows, steps)
+        full = full_depth(self.model.layers, generation.prompt_rows, steps, self.model.unread_share)
         ran = Work(generation.work.layer_runs, generation.work.head_runs)
         return generation, self.attribution.end(ran, full)
 

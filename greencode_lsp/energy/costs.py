@@ -27,17 +27,21 @@ class Work:
         )
 
 
-def full_depth(layers: int, prompt_rows: int, new_tokens: int) -> Work:
+def full_depth(layers: int, prompt_rows: int, new_tokens: int, unread_share: float = 1.0) -> Work:
     """List what a completion runs where nothing exits early.
 
     One prefill of `prompt_rows` (those not reused from the last request) in chunks of 256 rows, the head once, then one
-    row through all layers and the head for each further token.
+    row through all layers and the head for each further token. A row of the prompt that is not the last one costs
+    `unread_share` of what others do in the last layer: nobody reads what that makes of it but its keys and values.
     """
     steps = max(new_tokens - 1, 0)
-    chunks, rest = divmod(prompt_rows, PREFILL_CHUNK_ROWS)
+    chunks, rest = divmod(max(prompt_rows - 1, 0), PREFILL_CHUNK_ROWS)
     layer_runs: Counter[tuple[float, int]] = Counter()
-    layer_runs[layers, PREFILL_CHUNK_ROWS] += chunks
-    layer_runs[layers, rest] += rest > 0
+    unread = layers - 1 + unread_share
+    layer_runs[unread, PREFILL_CHUNK_ROWS] += chunks
+    # The last row runs beside the rest of them, or alone.
+    layer_runs[unread if rest else layers, rest + 1] += prompt_rows > 0
+    layer_runs[1 - unread_share, 1] += rest > 0 and unread_share < 1
     layer_runs[layers, 1] += steps
     return Work(layer_runs=+layer_runs, head_runs=+Counter({1: steps + (prompt_rows + new_tokens > 0)}))
 

@@ -102,6 +102,11 @@ class Backbone:
         layer = self.weights.layers[index]
         return sum(each.weight.nbytes for each in (layer.qkv, layer.attention_out, layer.mlp_in, layer.mlp_out))
 
+    @property
+    def unread_share(self) -> float:
+        """What a row that is not read costs in the last layer, as a share of one that is: as much."""
+        return 1.0
+
     def head_bytes(self) -> int:
         """Return how many bytes of weights the head reads."""
         return self.weights.head.weight.nbytes
@@ -131,10 +136,11 @@ class Backbone:
         """Return an empty cache for that many neighbouring layers."""
         return Cache(self.weights.embedding, layers, self.shape.kv_heads, self.shape.head_size)
 
-    def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache) -> Tensor:
+    def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache, read: int | None = None) -> Tensor:
         """Run layers (0-based) on hidden [rows, hidden] at positions from `start`; return what they make of them.
 
-        `cache` holds the K/V of these layers for all earlier positions; the rows' own are written.
+        `cache` holds the K/V of these layers for all earlier positions; the rows' own are written. All rows run through
+        all of these layers, however many are `read`.
         """
         cache.reserve(start + len(hidden), start)
         rows = self.rows(start, len(hidden))

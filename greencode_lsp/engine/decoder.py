@@ -16,7 +16,7 @@ from greencode_lsp.engine.drafts.drafter import DraftChain
 from greencode_lsp.engine.drafts.guessing import Guesser, GuessRecord
 from greencode_lsp.engine.errors import Cancelled, EngineError
 from greencode_lsp.engine.result import Finish, Generation, Token, Work
-from greencode_lsp.engine.session import Session
+from greencode_lsp.engine.session import BeforeChunk, Session
 from greencode_lsp.engine.threads import alone
 from greencode_lsp.policy import NeverExit, Policy, Reading, Verdict
 
@@ -126,7 +126,7 @@ class _Decoding:
         if self.model.drafter is None or self.chosen_by is None:
             return None
         before = self._before(self.model.draft_layers)
-        return DraftChain(self.model.drafter, self.chosen_by, self._drafted_words, lambda: before(1))
+        return DraftChain(self.model.drafter, self.chosen_by, self._drafted_words, lambda: before(1, 1))
 
     @cached_property
     def _drafted_words(self) -> tuple[int, ...]:
@@ -146,7 +146,7 @@ class _Decoding:
         self.session.feed(guesses)
         known, finish, right = 0, None, True  # rows behind which the token is known
         for segment in range(len(self.model.segments)):
-            hidden = self._run(segment)[-rows:]
+            hidden = self._run(segment, rows - known)[-rows:]
             leaving, verdict = self._leaving(policy, segment, hidden[known:])
             for token in self._choices(segment, hidden[known : known + leaving]):
                 right = known < len(guesses) and token.id == guesses[known]
@@ -185,14 +185,14 @@ class _Decoding:
             self.draft_limit = drafting.limit()
         if not self.draft_limit:
             drafting.passed()
-        reading, hidden, verdict = self._advance(self.request.policy if self.draft_limit else NeverExit())
+        reading, hidden, verdict = self._advance(self.request.policy if self.draft_limit else NeverExit(), fed + 1)
         # Giving up would change the text, so on STOP the rest of the depth decides.
         if verdict is Verdict.EXIT and reading.exit_index < self.model.last:
             self.drafts.append(self._choose(reading, hidden[-1:], [*self.tokens, *self.drafts]))
             if self._may_draft_on():
                 return self._feed(self.drafts[-1])
         for deeper in range(reading.exit_index + 1, len(self.model.segments)):
-            hidden = self._run(deeper)
+            hidden = self._run(deeper, fed + 1)
         return self._verify(hidden[-fed - 1 :])
 
     def _may_draft_on(self) -> bool:
@@ -227,13 +227,13 @@ class _Decoding:
             self.session.rewind(sure + index)
         return self._feed(token)
 
-    def _advance(self, policy: Policy) -> tuple[Reading, Tensor, Verdict]:
-        """Run segments until the policy has seen enough of the last row.
+    def _advance(self, policy: Policy, read: int = 1) -> tuple[Reading, Tensor, Verdict]:
+        """Run segments until the policy has seen enough of the last row; the last `read` ones will be looked at.
 
         Returns what stands behind the segment it stopped at, that segment's outputs [rows, hidden], and the verdict.
         """
         for segment in range(len(self.model.segments)):
-            hidden = self._run(segment)
+            hidden = self._run(segment, read)
             reading = self._reading(segment, hidden[-1:])
             at_full_depth = segment == self.model.last
             verdict = Verdict.EXIT if at_full_depth else policy.decide(reading)
@@ -242,19 +242,23 @@ class _Decoding:
         self.prefilled_at = self.prefilled_at or time.perf_counter()
         return reading, hidden, verdict
 
-    def _run(self, segment: int) -> Tensor:
+    def _run(self, segment: int, read: int) -> Tensor:
+        """Run the rows that wait for a segment, of which the last `read` will be looked at."""
         filling = self.model.fillings.get(self.request.fill)
         if filling is not None and segment == filling.segment:
             self.session.fill(self.request.fill, self._before)
-        return self.session.run(segment, self._before(len(self.model.segments[segment])))
+        return self.session.run(segment, self._before(len(self.model.segments[segment])), read=read)
 
-    def _before(self, layers: float) -> Callable[[int], None]:
+    def _before(self, layers: float) -> BeforeChunk:
         """Return what notes that rows are about to run through so many layers, and stops where nobody waits."""
 
-        def before_chunk(rows: int) -> None:
+        def before_chunk(rows: int, read: int) -> None:
             if self.request.cancelled():
                 raise Cancelled(self.work)
-            self.work.layer_runs[layers, rows] += 1
+            spared = 0.0 if read == rows else 1 - self.model.unread_share
+            self.work.layer_runs[layers - spared, rows] += 1
+            if spared and read:
+                self.work.layer_runs[spared, read] += 1
 
         return before_chunk
 

@@ -113,6 +113,11 @@ class EarlyExitModel:
         return (self.depth(segment) + self.reading_layers(segment)) / (self.layers + self._head_layers)
 
     @property
+    def unread_share(self) -> float:
+        """What a row costs in the last layer where nobody looks at it there, as a share of one that is read."""
+        return self.backbone.unread_share
+
+    @property
     def draft_price(self) -> float:
         """What the drafter costs for a token, as a share of one at full depth."""
         return self.draft_layers / (self.layers + self._head_layers)

@@ -68,8 +68,15 @@ class Runner(Protocol):
     def new_cache(self, layers: int) -> Cache:
         """Return an empty cache for that many neighbouring layers."""
 
-    def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache) -> Tensor:
-        """Run layers (0-based) on hidden [rows, hidden] at positions from `start`; return what they make of them."""
+    def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache, read: int | None = None) -> Tensor:
+        """Run layers (0-based) on hidden [rows, hidden] at positions from `start`; return what they make of them.
+
+        With `read`, only so many of the last rows are looked at: what it returns of others is undefined, but finite.
+        """
+
+    @property
+    def unread_share(self) -> float:
+        """What a row that is not read costs in the last of these layers, as a share of one that is."""
 
     def all_finite(self, hidden: Tensor) -> bool:
         """Say whether no number of what `run_layers` returned last is NaN or infinite."""

@@ -19,6 +19,12 @@ from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.kv_map import FIRST_ROWS, far_rows
 from greencode_lsp.engine.model import EarlyExitModel
 
+BeforeChunk = Callable[[int, int], None]
+"""Called with how many rows are about to run, and how many of them, the last ones, are looked at behind the last layer.
+
+May raise to stop.
+"""
+
 CHUNK_ROWS = 256
 """Rows that run between two looks at whether the caller still wants the result."""
 
@@ -96,14 +102,18 @@ class Session:
 
     @torch.inference_mode()
     def run(
-        self, index: int, before_chunk: Callable[[int], None] = lambda rows: None, most: int | None = None
+        self,
+        index: int,
+        before_chunk: BeforeChunk = lambda rows, read: None,
+        most: int | None = None,
+        read: int | None = None,
     ) -> Tensor:
         """Run every row that waits for segment `index`; return their outputs [rows, hidden], queued for the next.
 
-        Or the first of them, at `most` so many.
-
+        Or the first of them, at `most` so many. Where only the last `read` rows will be looked at, the last layer of
+        all may leave the others with no more than their keys and values, and what stands for them is no output.
         A segment without layers, behind an exit at full depth, passes its rows on.
-        `before_chunk` is called with the number of rows about to run and may raise to stop; what has run stays valid.
+        Where `before_chunk` raises, what has run stays valid.
         Raise `NumericalError` when an output is NaN or infinite.
         """
         segment, backbone = self.segments[index], self.model.backbone
@@ -114,11 +124,15 @@ class Session:
         done: list[Tensor] = []
         try:
             left = segment.queue.shape[0] if most is None else min(most, segment.queue.shape[0])
+            layers = self.model.segments[index]
+            unread = max(left - read, 0) if read is not None and layers.stop == self.model.layers else 0
             while left:
                 rows = min(left, CHUNK_ROWS)
                 hidden = segment.queue if rows == segment.queue.shape[0] else segment.queue[:rows]
-                before_chunk(rows)
-                hidden = backbone.run_layers(self.model.segments[index], hidden, segment.length, segment.cache)
+                looked_at = max(rows - unread, 0)
+                before_chunk(rows, looked_at)
+                hidden = backbone.run_layers(layers, hidden, segment.length, segment.cache, looked_at)
+                unread -= rows - looked_at
                 if not backbone.all_finite(hidden):
                     raise NumericalError(f"a hidden state after layer {self.model.depth(index)} is NaN or infinite")
                 segment.length += rows
@@ -132,9 +146,7 @@ class Session:
         return outputs
 
     @torch.inference_mode()
-    def fill(
-        self, depth: int, before: Callable[[float], Callable[[int], None]] = lambda layers: lambda rows: None
-    ) -> int:
+    def fill(self, depth: int, before: Callable[[float], BeforeChunk] = lambda layers: lambda rows, read: None) -> int:
         """Fill the rows far above the last one that wait behind the map of keys and values after `depth`; count them.
 
         Where there are enough of them, and nothing behind the map has run further than they. The rows before the first
@@ -155,9 +167,9 @@ class Session:
         if not far:
             return 0
         for index in deeper if first else ():
-            self.run(index, before(len(model.segments[index])), first)
+            self.run(index, before(len(model.segments[index])), first, read=0)
         start += first
-        before(filling.layers)(far)
+        before(filling.layers)(far, far)
         caches = [(model.segments[index], self.segments[index].cache) for index in deeper if model.segments[index]]
         filling.filler.fill(segment.queue[:far], start, caches)
         segment.queue = segment.queue[far:]

@@ -75,6 +75,15 @@ def test_full_depth_is_a_prefill_in_chunks_and_one_row_per_further_token() -> No
     assert full_depth(layers=30, prompt_rows=1, new_tokens=3) == Work(layer_runs={(30, 1): 3}, head_runs={1: 3})
 
 
+def test_rows_of_a_prompt_that_nobody_reads_cost_a_share_of_the_last_layer() -> None:
+    assert full_depth(layers=30, prompt_rows=600, new_tokens=2, unread_share=0.25) == Work(
+        layer_runs={(29.25, 256): 2, (29.25, 88): 1, (0.75, 1): 1, (30, 1): 1}, head_runs={1: 2}
+    )
+    assert full_depth(layers=30, prompt_rows=257, new_tokens=1, unread_share=0.25) == Work(
+        layer_runs={(29.25, 256): 1, (30, 1): 1}, head_runs={1: 1}
+    )
+
+
 def test_full_depth_of_a_completion_that_stops_at_once_still_pays_its_prompt() -> None:
     assert full_depth(layers=30, prompt_rows=10, new_tokens=0) == Work(layer_runs={(30, 10): 1}, head_runs={1: 1})
     assert full_depth(layers=30, prompt_rows=0, new_tokens=0) == Work()

@@ -123,6 +123,34 @@ def test_a_row_is_the_same_to_the_bit_whatever_runs_beside_it(
     torch.testing.assert_close(packed.logits(whole)[3:4], packed.logits(whole[3:4]), atol=0, rtol=0)
 
 
+@pytest.mark.parametrize("read", [0, 1, 9])
+def test_rows_that_nobody_reads_leave_the_same_keys_and_values_and_cost_less(
+    runners: tuple[Backbone, PackedBackbone], read: int
+) -> None:
+    _, packed = runners
+    tokens = torch.randint(0, 330, (48,), generator=torch.Generator().manual_seed(5)).tolist()  # three blocks
+    layers = range(packed.shape.layers)
+    whole, part = packed.new_cache(len(layers)), packed.new_cache(len(layers))
+    with torch.inference_mode():
+        expected = packed.run_layers(layers, packed.embed(tokens, 0), 0, whole)
+        found = packed.run_layers(layers, packed.embed(tokens, 0), 0, part, read)
+    assert torch.equal(found[48 - read :], expected[48 - read :])
+    assert torch.equal(part.keys[:, :, :48], whole.keys[:, :, :48])
+    assert torch.equal(part.values[:, :, :48], whole.values[:, :, :48])
+    assert 0.1 < packed.unread_share < 0.5
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_a_prompt_is_charged_for_what_its_rows_run(runners: tuple[Backbone, PackedBackbone], verify: bool) -> None:
+    _, packed = runners
+    model = EarlyExitModel(packed, exits=(2,))
+    generation = generate(Session(model), Request([7] * 300, 1, verify=verify))
+    share = packed.unread_share
+    # The exit cuts the layers in two parts; of the upper one the last layer runs the last row alone.
+    upper = packed.shape.layers - 2 - 1 + share
+    assert generation.work.layer_runs == {(2, 256): 1, (2, 44): 1, (upper, 256): 1, (upper, 44): 1, (1 - share, 1): 1}
+
+
 def test_the_number_of_threads_changes_nothing(runners: tuple[Backbone, PackedBackbone]) -> None:
     _, packed = runners
     tokens, threads = list(range(50)), torch.get_num_threads()

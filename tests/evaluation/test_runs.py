@@ -85,7 +85,7 @@ def test_a_shared_prompt_changes_no_text_and_is_charged_as_a_cold_one(opened, lo
     example = load("py150").examples[0]
     unit = CostTable((1,), (1.0,), (0.0,), "estimate")  # a joule for each row in each layer
     prompts = SharedPrompts(opened.model, unit, Gauge(None))
-    rows = len(example.prompt)
+    rows, spared = len(example.prompt), 1 - opened.model.unread_share
     for policy, depth in ((NeverExit(), 30), (FixedExit(12), 12), (NeverExit(), 30)):
         request = Request(example.prompt, 3, policy)
         prefill = prompts.prefill(example.prompt)
@@ -96,8 +96,8 @@ def test_a_shared_prompt_changes_no_text_and_is_charged_as_a_cold_one(opened, lo
         alone = generate(Session(opened.model), request)
         assert [token.id for token in generation.tokens] == [token.id for token in alone.tokens]
         reached = next(bound.stop for bound in opened.model.segments if bound.stop >= depth)
-        assert cost.joules_prefill == reached * (rows - 1)
-        assert cost.joules_full == 30 * (rows - 1 + 3)
+        assert cost.joules_prefill == pytest.approx((reached - spared * (reached == 30)) * (rows - 1))
+        assert cost.joules_full == pytest.approx((30 - spared) * (rows - 1) + 30 * 3)
         reading = 3 * unit.joules(reading_works(opened.model)[depth, generation.tokens[0].shortlisted])
         assert cost.joules_uncached == pytest.approx(reached * (3 * rows + 3) + reading)
         assert cost.joules_uncached_full == 30 * (3 * rows + 3)
@@ -119,7 +119,7 @@ def test_a_filled_prompt_is_charged_for_what_ran_of_it(opened, load, monkeypatch
         generation = generate(prefill.session, Request(example.prompt, 1, policy, fill=24))
         span = Gauge(None).between(Gauge(None).read(), Gauge(None).read())
         cost = prompts.cost(prefill, generation, span, drafts=False)
-        behind = model.fillings[24].layers * prefill.filled + 6 * (rows - prefill.filled)
+        behind = model.fillings[24].layers * prefill.filled + (5 + model.unread_share) * (rows - prefill.filled)
         assert cost.joules_prefill == pytest.approx(24 * rows + behind if deep else 12 * rows)
 
 

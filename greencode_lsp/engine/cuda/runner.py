@@ -68,10 +68,11 @@ class CudaRunner:
         return self._plain.new_cache(layers)
 
     @torch.no_grad()
-    def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache) -> Tensor:
+    def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache, read: int | None = None) -> Tensor:
         """Run layers (0-based) on hidden [rows, hidden] at positions from `start`; return what they make of them.
 
-        `cache` holds the K/V of these layers for all earlier positions; the rows' own are written.
+        `cache` holds the K/V of these layers for all earlier positions; the rows' own are written. All rows run through
+        all of these layers, however many are `read`.
         """
         segment = self._segment(layers)
         if not 0 < len(hidden) <= MOST_ROWS:
@@ -115,6 +116,11 @@ class CudaRunner:
     def layer_bytes(self, index: int) -> int:
         """Return how many bytes of weights layer `index` (0-based) reads, however many rows it runs on."""
         return self._plain.layer_bytes(index)
+
+    @property
+    def unread_share(self) -> float:
+        """What a row that is not read costs in the last layer, as a share of one that is."""
+        return self._plain.unread_share
 
     def head_bytes(self) -> int:
         """Return how many bytes of weights the head reads."""

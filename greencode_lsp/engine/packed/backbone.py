@@ -97,10 +97,11 @@ class PackedBackbone:
         """Return an empty cache, of half floats, for that many neighbouring layers."""
         return Cache(torch.empty(0, dtype=torch.float16), layers, self.shape.kv_heads, self.shape.head_size)
 
-    def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache) -> Tensor:
+    def run_layers(self, layers: range, hidden: Tensor, start: int, cache: Cache, read: int | None = None) -> Tensor:
         """Run layers (0-based) on hidden [rows, hidden] at positions from `start`; return what they make of them.
 
-        `cache` holds the K/V of these layers for all earlier positions; the rows' own are written.
+        `cache` holds the K/V of these layers for all earlier positions; the rows' own are written. With `read`, rows
+        before the last so many come back as they enter the last of these layers.
         """
         rows, count, shape = hidden.shape[0], len(layers), ctypes.byref(self._shape)
         if start + rows > self.shape.context_length:  # its tables of rotations end there
@@ -115,6 +116,7 @@ class PackedBackbone:
             hidden.data_ptr(),
             rows,
             start,
+            rows if read is None else read,
             cache.keys.data_ptr(),
             cache.values.data_ptr(),
             cache.capacity,
@@ -164,6 +166,11 @@ class PackedBackbone:
         layer = self.weights.layers[index]
         maps = (layer.qkv, layer.attention_out, layer.mlp_in, layer.mlp_out)
         return sum(each.weight.byte_count for each in maps)
+
+    @property
+    def unread_share(self) -> float:
+        """What a row costs in a layer behind which it is not read, as a share of one that is: its keys and values."""
+        return self.weights.layers[-1].qkv.weight.byte_count / self.layer_bytes(self.shape.layers - 1)
 
     def head_bytes(self) -> int:
         """Return how many bytes of weights choosing a token reads."""

@@ -85,7 +85,7 @@ def declare(library: ctypes.CDLL) -> None:
     library.layers_bytes.restype = library.reader_bytes.restype = number
     library.layers_bytes.argtypes = (address, number, number, number, number)
     library.run_layers.restype = ctypes.c_int
-    state = (address, number, number)  # hidden states, how many rows, and where they stand
+    state = (address, number, number, number)  # hidden states, how many rows, where they stand, how many are read
     library.run_layers.argtypes = (address, address, number, *state, address, address, number, address, number)
     library.reader_bytes.argtypes = (address, number)
     library.run_reader.restype = None

@@ -60,7 +60,7 @@ class SharedPrompts:
             if len(prompt) > 1:
                 if self._filling is not None and index == self._filling.segment:
                     filled = session.fill(self.fill)
-                session.run(index)
+                session.run(index, read=0)
             spans.append(self.gauge.between(begun, self.gauge.read()))
         return Prefill(session, prompt, tuple(spans), filled)
 
@@ -84,11 +84,16 @@ class SharedPrompts:
 
     def _work(self, prefill: Prefill, segment: int) -> Work:
         """Return what running a prompt through a segment was."""
-        rows, layers, filling = len(prefill.prompt) - 1, len(self.model.segments[segment]), self._filling
+        rows, layers, filling = len(prefill.prompt) - 1, self._layers(segment), self._filling
         if filling is None or not prefill.filled or segment < filling.segment:
             return rows_work(layers, rows)
         ran = rows_work(layers, FIRST_ROWS) + rows_work(layers, rows - FIRST_ROWS - prefill.filled)
         return ran + rows_work(filling.layers, prefill.filled) if segment == filling.segment else ran
+
+    def _layers(self, segment: int) -> float:
+        """Return how many layers a row of the prompt costs in a segment; nobody reads it behind the last one."""
+        layers = self.model.segments[segment]
+        return len(layers) - (1 - self.model.unread_share if layers and layers.stop == self.model.layers else 0)
 
     def _joules(
         self, prefill: Prefill, reached: Sequence[int], generation: Generation, drafts: bool
@@ -113,7 +118,7 @@ class SharedPrompts:
         return {
             "joules_prefill": sum(table.joules(self._work(prefill, index)) for index in reached),
             "joules_decode": table.joules(Work(generation.work.layer_runs, generation.work.head_runs)),
-            "joules_full": table.joules(rows_work(model.layers, before)) + full_decode,
+            "joules_full": table.joules(rows_work(model.layers - 1 + model.unread_share, before)) + full_decode,
             "joules_decode_full": full_decode,
             "joules_uncached": None if drafts else uncached_joules(table, len(prompt), tokens, model),
             "joules_uncached_full": uncached_joules(table, len(prompt), at_full_depth, model),

@@ -165,7 +165,7 @@ class PropagatingDecoder:
             copied += layers - token.exit_layer
         projections = self._projection_share() * table.joules(Work(layer_runs={(1, 1): copied}))
         full_decode = full_decode_joules(table, layers, len(tokens))
-        in_prompt = table.joules(rows_work(layers, before))
+        in_prompt = table.joules(rows_work(layers - 1 + self._model.unread_share, before))
         return Cost(
             seconds_prefill=prefill.seconds,
             seconds_decode=decode.seconds,

@@ -63,9 +63,10 @@ static void run(int gated, int threads) {
     uint16_t *keys = calloc(cached, 2), *values = calloc(cached, 2);
     uint8_t *room = aligned_alloc(64, 1 << 22);
     float *hidden = numbers(ROWS * HIDDEN, 1, 0), *later = numbers(LATER * HIDDEN, 1, 0);
-    printf("finite %d\n", run_layers(&shape, layers, 2, hidden, ROWS, 0, keys, values, CAPACITY, room, threads));
+    printf("finite %d\n", run_layers(&shape, layers, 2, hidden, ROWS, 0, ROWS, keys, values, CAPACITY, room, threads));
     show("first", hidden, ROWS * HIDDEN);
-    printf("finite %d\n", run_layers(&shape, layers, 2, later, LATER, ROWS, keys, values, CAPACITY, room, threads));
+    printf("finite %d\n",
+           run_layers(&shape, layers, 2, later, LATER, ROWS, LATER, keys, values, CAPACITY, room, threads));
     show("later", later, LATER * HIDDEN);
 
     Mlp translator = mlp(gated, biased);
@@ -81,7 +82,8 @@ static void run(int gated, int threads) {
     show("probability", probabilities, LATER);
 
     later[7] = NAN;
-    printf("finite %d\n", run_layers(&shape, layers, 2, later, LATER, ROWS, keys, values, CAPACITY, room, threads));
+    printf("finite %d\n",
+           run_layers(&shape, layers, 2, later, LATER, ROWS, LATER, keys, values, CAPACITY, room, threads));
     run_reader(&reader, later, LATER, 0, ids, probabilities, room, threads);
     printf("id %d\n", (int)ids[0]);
 }

@@ -44,7 +44,7 @@ typedef struct {
     const Layer *layers;
     int64_t count;
     float *hidden;  // [rows, hidden], changed in place
-    int64_t rows, start;
+    int64_t rows, start, read;
     uint16_t *keys, *values;  // [layers, kv_heads, capacity, head_size] half floats
     int64_t capacity;
     float *qkv, *context, *inner, *scores;
@@ -72,17 +72,22 @@ static void run_layers_together(Member *me, void *job) {
     const Layers *w = job;
     const Shape *shape = w->shape;
     const int64_t part = shape->kv_heads * w->capacity * shape->head_size;
+    const int64_t attended = shape->heads * shape->head_size, width = attended + 2 * shape->kv_heads * shape->head_size;
     for (int64_t index = 0; index < w->count; index++) {
         const Layer *layer = w->layers + index;
         uint16_t *keys = w->keys + index * part, *values = w->values + index * part;
-        const Attention attention = {shape, w->qkv, w->rows, w->start, keys, values, w->capacity, w->context};
         normalise_and_round(shape, w->hidden, layer->norm, w->x, w->rows, me);
         multiply(&layer->qkv, w->x, w->rows, w->qkv, 0, me);
         rotate_and_store(shape, w->qkv, w->rows, w->start, keys, values, w->capacity, me);
+        const int64_t rows = index == w->count - 1 ? w->read : w->rows, first = w->rows - rows;
+        if (!rows) return;
+        const Attention attention = {shape, w->qkv + first * width, rows, w->start + first,
+                                     keys, values, w->capacity, w->context};
+        float *hidden = w->hidden + first * shape->hidden;
         attend(&attention, w->scores + me->thread * ROW_TILE * w->stride, w->stride, me);
-        round_rows(w->context, w->x, w->rows, shape->heads * shape->head_size, me);
-        multiply(&layer->attention_out, w->x, w->rows, w->hidden, 1, me);
-        run_mlp(shape, &layer->mlp, w->hidden, w->rows, w->x, w->inner, me);
+        round_rows(w->context, w->x, rows, attended, me);
+        multiply(&layer->attention_out, w->x, rows, hidden, 1, me);
+        run_mlp(shape, &layer->mlp, hidden, rows, w->x, w->inner, me);
     }
 }
 
@@ -100,12 +105,12 @@ static int all_finite(const float *numbers, int64_t count) {
     return !wrong;
 }
 
-// Runs layers on hidden [rows, hidden] in place, at positions from `start`; writes the rows' keys and values. Says
-// whether all that came out is finite.
+// Runs layers on hidden [rows, hidden] in place, at positions from `start`; writes the rows' keys and values. The last
+// of these layers changes the last `read` rows alone. Says whether all that came out is finite.
 int run_layers(const Shape *shape, const Layer *layers, int64_t count, float *hidden, int64_t rows, int64_t start,
-                uint16_t *keys, uint16_t *values, int64_t capacity, uint8_t *workspace, int64_t threads) {
+               int64_t read, uint16_t *keys, uint16_t *values, int64_t capacity, uint8_t *workspace, int64_t threads) {
     Layers work = {.shape = shape, .layers = layers, .count = count, .hidden = hidden, .rows = rows,
-                   .start = start, .keys = keys, .values = values, .capacity = capacity};
+                   .start = start, .read = read, .keys = keys, .values = values, .capacity = capacity};
     lay_out_layers(&work, workspace, threads);
     run_together(run_layers_together, &work, work.steps, count * STEPS_OF_LAYER, threads);
     return all_finite(hidden, rows * shape->hidden);
