@@ -25,6 +25,7 @@ def drafter(
         Path, typer.Argument(metavar="OUT", help="The run's folder, drafter.safetensors in it; a stopped run goes on.")
     ],
     model: Model = "smollm2-135m",
+    start: Annotated[Path | None, typer.Option(help="A drafter's file to go on from.")] = None,
     max_tokens: Annotated[int, typer.Option(min=2, help="Tokens of the corpus to learn from.")] = 1_200_000,
     epochs: Annotated[int, typer.Option(min=1, help="How often to learn from each.")] = 2,
     width: Annotated[int, typer.Option(min=0, help="Width of its MLP.")] = 1152,
@@ -46,7 +47,7 @@ def drafter(
     from greencode_lsp.training.opened import open_model
 
     job = DrafterJob(
-        corpus, out, max_tokens, epochs, width, taught, shortlist, check_tokens, learning_rate, context, seed
+        corpus, out, start, max_tokens, epochs, width, taught, shortlist, check_tokens, learning_rate, context, seed
     )
     with progress_bar() as report:
         opened = open_model(model, None, None, chosen_device(device), report, without_exits=True)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from greencode_lsp.cli.main import app
 from greencode_lsp.engine import load_backbone
-from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE, load_drafter
+from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE, load_drafter, save_drafter
 from greencode_lsp.training.drafter.finals import BLOCK_ROWS, RecordedFinals, finals_of, record_finals
 from greencode_lsp.training.drafter.task import DRAFTS, DrafterTask
 from greencode_lsp.training.drafter.trainable import TrainableDrafter
@@ -50,6 +50,25 @@ def test_learning_computes_what_the_engine_does(material: Material) -> None:
         assert draft.id == 3 + int(logits[row].argmax())
         assert draft.probability == pytest.approx(float(logits[row].softmax(dim=0).max()), abs=1e-5)
         torch.testing.assert_close(draft.state, made_up[row : row + 1], atol=1e-5, rtol=1e-5)
+
+
+def test_a_drafter_goes_on_from_another(material: Material, tmp_path: Path) -> None:
+    backbone, taught = load_backbone(material.folder), torch.arange(3, VOCABULARY)
+    learning, after = (TrainableDrafter(backbone, taught, 32, seed) for seed in (0, 1))
+    torch.nn.init.normal_(learning.of_token, generator=torch.Generator().manual_seed(1))
+    torch.nn.init.normal_(learning.reading.mlp_out, generator=torch.Generator().manual_seed(2))
+    save_drafter(tmp_path / DRAFTER_FILE, learning.learned(40), material.identity)
+    kept = load_drafter(tmp_path / DRAFTER_FILE, backbone.shape, material.identity)
+    after.begin_as(kept)
+    states, tokens = torch.randn(5, backbone.shape.hidden_size), torch.arange(10, 15)
+    drafter = backbone.drafter(kept)
+    assert drafter is not None
+    with torch.inference_mode():
+        _, found = after(states, tokens)
+        expected = [drafter.draft(states[row : row + 1], 10 + row, ()).state for row in range(5)]
+    torch.testing.assert_close(found, torch.cat(expected), atol=1e-4, rtol=1e-5)
+    with pytest.raises(TrainingError, match="has width 32: give --width 32"):
+        TrainableDrafter(backbone, taught, 24, 0).begin_as(kept)
 
 
 def test_recorded_rows_are_read_with_those_behind_them(material: Material, corpus_folder: Path, tmp_path: Path) -> None:

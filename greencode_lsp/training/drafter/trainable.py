@@ -9,7 +9,8 @@ from greencode_lsp.engine.architecture import Linear, plain_norm
 from greencode_lsp.engine.backbone import normalise, translate
 from greencode_lsp.engine.drafts.drafter import DraftNetwork
 from greencode_lsp.engine.exits import ExitHead
-from greencode_lsp.training.exits.heads import REACH, TrainableExit, detached
+from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.exits.heads import REACH, TrainableExit, detached, width_of
 
 
 class TrainableDrafter(nn.Module):
@@ -28,6 +29,15 @@ class TrainableDrafter(nn.Module):
         final_norm = backbone.weights.final_norm
         self.reading = TrainableExit(shape, final_norm, width, torch.Generator().manual_seed(seed))
         self.reading.scale.fill_(REACH)  # of states that are brought to size 1
+
+    @torch.no_grad()
+    def begin_as(self, network: DraftNetwork) -> None:
+        """Take over a trained network, whatever it chooses among; raise `TrainingError` where its width is another."""
+        if (width := width_of(network.head)) != self.reading.width():
+            raise TrainingError(f"the drafter to go on from has width {width}: give --width {width}")
+        self.of_state.copy_(network.of_state.weight)
+        self.of_token.copy_(network.of_token.weight)
+        self.reading.begin_as(network.head)
 
     def forward(self, states: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the head reads and the states made up, both [rows, hidden], for states and tokens [rows]."""

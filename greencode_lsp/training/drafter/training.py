@@ -6,6 +6,7 @@ from pathlib import Path
 
 from greencode_lsp.engine import load_backbone
 from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE, load_drafter, save_drafter
+from greencode_lsp.policy.bundle import file_sha256
 from greencode_lsp.training.drafter.finals import BLOCK_ROWS, RecordedFinals, finals_of, record_finals
 from greencode_lsp.training.drafter.measured import measure_drafter
 from greencode_lsp.training.drafter.task import DRAFTS, DrafterTask
@@ -30,12 +31,14 @@ BLOCKS_PER_STEP = 4
 class DrafterJob:
     """Which drafter to train, from how much of a corpus, into which folder.
 
-    taught: of so many tokens, the most frequent, it learns what is likely. shortlist: it chooses among so many of them,
-    and the words of the text. check_tokens: of the held-out split, to measure on.
+    start: the file of a drafter to go on from; without one it begins by saying what the state says. taught: of so many
+    tokens, the most frequent, it learns what is likely. shortlist: it chooses among so many of them, and the words of
+    the text. check_tokens: of the held-out split, to measure on.
     """
 
     corpus: Path
     out: Path
+    start: Path | None
     tokens: int
     epochs: int
     width: int
@@ -83,15 +86,19 @@ def train_drafter(opened: OpenedModel, job: DrafterJob, report: Report) -> Mappi
     corpus, recipe = open_corpus(job.corpus, material), job.recipe(runner.shape.layers)
     choice = Choice(recipe.tokens, recipe.context, recipe.windows_per_file, recipe.seed)
     windows, kept = training_windows(corpus, choice, recipe.validation_tokens)
-    facts = {"model": material.bundle.name, "weights_sha256": material.identity, **choice_facts(recipe)}
+    layers = {"weights_sha256": material.identity, "exits_sha256": opened.exits_sha256}
+    facts = {"model": material.bundle.name, **layers, **choice_facts(recipe)}
     states = job.out / STATES
     record_finals(runner, windows, material.lead, states, {**facts, "corpus": corpus.identity}, report)
     recorded = RecordedFinals(states, BLOCKS_PER_STEP, recipe.epochs, recipe.seed, DRAFTS)
     taught = frequent_tokens(corpus, runner.shape.vocabulary_size, recipe.shortlist)
     learning = TrainableDrafter(backbone, taught, recipe.width, recipe.seed)
+    if job.start is not None:
+        learning.begin_as(load_drafter(job.start, runner.shape, material.identity))
     finals = [finals_of(runner, window, material.lead, index) for index, window in enumerate(kept)]
     task = DrafterTask(learning, backbone, recorded, [one for one in finals if len(one.true) > DRAFTS])
-    origin = {"model": material.identity, "corpus": corpus.identity}
+    begun = "" if job.start is None else file_sha256(job.start)
+    origin = {"model": material.identity, "exits": opened.exits_sha256, "corpus": corpus.identity, "begun": begun}
     train(task, recipe, origin, job.out, make_accelerator("cpu"), report)
     path = job.out / DRAFTER_FILE
     with disk_errors(job.out):

@@ -88,7 +88,8 @@ def train_kv_map(opened: OpenedModel, job: MapJob, report: Report) -> Mapping[st
         corpus, recipe = open_corpus(job.corpus, opened.material), job.recipe(runner.shape.layers)
         texts = training_windows(corpus, job.choice(job.tokens), recipe.validation_tokens)
         task = MapTask(runner, backbone, found, recipe, texts, opened.material.lead)
-        origin = {"model": opened.material.identity, "corpus": corpus.identity, **job.beginning()}
+        layers = {"model": opened.material.identity, "exits": opened.exits_sha256}
+        origin = {**layers, "corpus": corpus.identity, **job.beginning()}
         train(task, recipe, origin, job.out, make_accelerator("cpu"), report)
         found = task.layers.learned()
     found = as_kept(found)  # what is measured is what is shipped
