@@ -125,14 +125,14 @@ def curves(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure what every exit is worth on held-out projects, without and with its trained head."""
+    """Measure what every exit is worth on held-out projects, before and after training of heads and layers."""
     from greencode_lsp.training.exits.curves import measure_curves
     from greencode_lsp.training.traces.texts import Choice
 
     with progress_bar() as report:
         opened = open_runner(model, exits_file, at, device, report)
         windows = opened.windows(corpus, split, Choice(max_tokens, context))
-        before = measure_curves(opened.runner, opened.exits, {}, windows, opened.material.lead, report)
+        before = measure_curves(opened.original(), opened.exits, {}, windows, opened.material.lead, report)
         after = measure_curves(opened.runner, opened.exits, opened.heads, windows, opened.material.lead, report)
     rows = [{"before": asdict(one), "after": asdict(other)} for one, other in zip(before, after, strict=True)]
     if as_json:

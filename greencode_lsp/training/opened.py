@@ -31,6 +31,12 @@ class OpenedModel:
     exits_sha256: str
     adapters: Path | None = None
 
+    def original(self) -> Runner:
+        """Return a runner of the weights as they were before training changed them; raise `EngineError`."""
+        if self.adapters is None:
+            return self.runner
+        return load_runner(self.material.folder, str(self.runner.device), cache_folder() / "packed")
+
     def windows(self, corpus: Path, split: str, choice: Choice) -> list[Window]:
         """Return windows of a corpus' split; raise `UserError` when the corpus is not this model's."""
         return split_windows(open_corpus(corpus, self.material), split, choice)

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
+from greencode_lsp.cli.main import app
 from greencode_lsp.engine import grid, load_backbone
 from greencode_lsp.engine.adapters import ADAPTERS_FILE, MATRICES
 from greencode_lsp.engine.exits import EXITS_FILE, load_exits
@@ -20,12 +22,14 @@ from greencode_lsp.engine.grid import as_codes, nearest_codes
 from greencode_lsp.engine.packed.packing import pack
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.exits.checkpoints import LAST, load_checkpoint
+from greencode_lsp.training.exits.curves import measure_curves
 from greencode_lsp.training.exits.job import Job
 from greencode_lsp.training.exits.recipe import Recipe, jsonable
 from greencode_lsp.training.exits.trainer import make_optimizer, set_rate
 from greencode_lsp.training.exits.training import train_exits
-from greencode_lsp.training.material import fetch_material
+from greencode_lsp.training.material import fetch_material, open_corpus, split_windows
 from greencode_lsp.training.progress import silent
+from greencode_lsp.training.traces.texts import Choice
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -90,6 +94,22 @@ def test_tuned_layers_are_read_earlier_and_stay_as_good_at_full_depth(
     original = load_backbone(asked.material.folder)
     change = (merged.weights.layers[0].mlp_in.weight - original.weights.layers[0].mlp_in.weight).float()
     assert 1 <= int(torch.linalg.matrix_rank(change, tol=1e-3)) <= rank
+
+
+def test_curves_compare_with_the_weights_as_they_were(job: Callable[..., Job]) -> None:
+    asked = job(mode="low-rank", learning_rate=1e-2, **TUNED)
+    train_exits(asked, silent)
+    about = ["--model", asked.material.folder, "--exits-file", asked.out / EXITS_FILE, "--context", 64]
+    arguments = ["train", "curves", asked.corpus, *about, "--max-tokens", 3000, "--device", "cpu", "--json"]
+    ran = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
+    full = json.loads(ran.stdout)["rows"][-1]
+    corpus = open_corpus(asked.corpus, asked.material)
+    windows, lead = split_windows(corpus, "heldout", Choice(3000, 64)), asked.material.lead
+    for when, adapters in (("before", None), ("after", asked.out / ADAPTERS_FILE)):
+        backbone = load_backbone(asked.material.folder, adapters=adapters)
+        (expected,) = measure_curves(backbone, (), {}, windows, lead, silent)
+        assert full[when]["perplexity"] == pytest.approx(expected.perplexity, rel=1e-3)
+    assert full["before"]["perplexity"] != full["after"]["perplexity"]
 
 
 @FAMILIES
