@@ -76,7 +76,7 @@ def test_energy_shows_what_completions_took(default_bundle_folder: Path, tmp_pat
 
 def test_models_are_listed_pulled_and_verified(default_bundle_folder: Path, tmp_path: Path) -> None:
     bundles = {bundle["name"]: bundle for bundle in json_of(greencode("models", "list", "--json", data=tmp_path))}
-    assert list(bundles) == ["smollm2-135m", "smollm2-135m-code"]
+    assert list(bundles) == ["smollm2-135m"]
     bundle = bundles["smollm2-135m"]
     assert bundle["exits"] == [12, 18, 22, 24, 26, 28, 30]
     assert bundle["cached"]

@@ -7,7 +7,9 @@ from pytest import fixture
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from greencode_lsp.engine import Cancelled, EarlyExitModel, Request, Session, generate, load_backbone
+from greencode_lsp.engine.adapters import adapters_beside
 from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE, load_drafter
+from greencode_lsp.engine.exits import EXITS_FILE
 from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.models import find_bundle
 from greencode_lsp.policy import FixedExit, NeverExit, RandomExit
@@ -69,9 +71,23 @@ def test_after_a_flush_keys_and_values_are_those_of_one_prefill(twins, prompt):
             torch.testing.assert_close(values[:, kept], expected.layers[layer].values[0], atol=1e-3, rtol=1e-4)
 
 
+def trained(folder):
+    """Load the layers as training left them, in float32."""
+    return load_backbone(folder, adapters=adapters_beside(find_bundle("smollm2-135m").folder / EXITS_FILE))
+
+
+def test_its_last_twelve_layers_are_trained_and_the_others_as_they_were(twins, prompt):
+    for layers, same in ((18, True), (19, False)):
+        original, changed = (
+            backbone.run_layers(range(layers), backbone.embed(prompt, 0), 0, backbone.new_cache(layers))
+            for backbone in (twins.backbone, trained(twins.folder))
+        )
+        assert torch.equal(original, changed) == same
+
+
 def test_the_drafter_that_ships_knows_what_full_depth_says_next(twins, prompt):
     bundle = find_bundle("smollm2-135m")
-    backbone, identity = twins.backbone, weights_identity(twins.folder)
+    backbone, identity = trained(twins.folder), weights_identity(twins.folder)
     drafter = backbone.drafter(load_drafter(bundle.folder / DRAFTER_FILE, backbone.shape, identity))
     hidden = backbone.run_layers(range(30), backbone.embed(prompt, 0), 0, backbone.new_cache(30))
     said, words = backbone.logits(hidden).argmax(dim=1).tolist(), tuple(sorted(set(prompt)))

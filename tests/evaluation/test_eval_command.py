@@ -9,7 +9,7 @@ from greencode_lsp.cli.main import app
 from tests.cli.test_commands import greencode, json_of
 from tests.evaluation.rows import RAW, write_lines, write_rows
 
-QUICK = ("--profile", "full", "--control", "random", "--limit", "1")
+QUICK = ("--profile", "full", "--control", "random", "--control", "original", "--limit", "1")
 
 
 def test_eval_prints_the_agreed_json_and_report_writes_a_page(
@@ -21,7 +21,7 @@ def test_eval_prints_the_agreed_json_and_report_writes_a_page(
     result = greencode(*command, "--json", data=tmp_path)
     found = json_of(result)
     assert (found["suite"], found["form"], found["examples"]) == ("py150", "raw", 1)
-    assert found["rows"][0]["profile"] == "full"
+    assert [row["profile"] for row in found["rows"]] == ["full", "random-75%", "original"]
     assert found["rows"][0]["ci95"].keys() == found["rows"][0]["minus_full"].keys()
     assert found["skipped"] == {"the prompt is empty": 1}
     assert found["machine"]["date"]
