@@ -1,7 +1,6 @@
 """The packed runner: against the plain one, and to the bit against itself."""
 
 import math
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,11 +26,7 @@ from greencode_lsp.engine.decoder import best_of
 from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.packed import KernelUnavailableError, PackedBackbone, library, load_packed
 from greencode_lsp.engine.packed.scorer import PackedPolicyNetwork
-from greencode_lsp.policy import FixedExit, NeverExit, Policy, RandomExit
 from greencode_lsp.policy.learned import PolicyFile, PolicyNetwork
-from tests.engine.test_invariants import EagerDrafting
-
-EXITS = (6, 12, 18, 24)
 
 try:
     library.load_library()
@@ -183,59 +178,6 @@ def test_nothing_runs_beyond_the_context(runners: tuple[Backbone, PackedBackbone
         packed.run_layers(range(1), torch.zeros(2, packed.shape.hidden_size), room - 1, packed.new_cache(1))
 
 
-@pytest.fixture(scope="module")
-def default_model(default_bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> EarlyExitModel:
-    return EarlyExitModel(load_packed(default_bundle_folder, tmp_path_factory.mktemp("store")), EXITS)
-
-
-def text(session: Session, prompt: list[int], tokens: int, policy: Policy, verify: bool = False) -> list[int]:
-    session.drafting = EagerDrafting(session.model)
-    return [token.id for token in generate(session, Request(prompt, tokens, policy, verify)).tokens]
-
-
-@pytest.fixture(scope="module")
-def prompt(default_bundle_folder: Path) -> list[int]:
-    from greencode_lsp.completion.tokenizer import CodeTokenizer
-
-    source = Path(random.__file__).read_text(encoding="utf-8")
-    return CodeTokenizer.load(default_bundle_folder).encode(source)[:400]
-
-
-def test_verified_drafts_of_the_default_model_are_full_depth_to_the_token(
-    default_model: EarlyExitModel, prompt: list[int]
-) -> None:
-    expected = text(Session(default_model), prompt, 96, NeverExit())
-    for policy in (FixedExit(24), FixedExit(6), RandomExit(0.5, seed=1)):
-        assert text(Session(default_model), prompt, 96, policy, verify=True) == expected
-
-
-def test_a_warm_session_of_the_default_model_changes_nothing(default_model: EarlyExitModel, prompt: list[int]) -> None:
-    rng, session = random.Random(4), Session(default_model)
-    for _ in range(12):
-        current = prompt[: rng.randrange(20, 400)]
-        if rng.random() < 0.5:
-            del current[rng.randrange(len(current) - 1)]
-        policy = FixedExit(rng.choice((6, 12, 24, 30)))
-        assert text(session, current, 6, policy) == text(Session(default_model), current, 6, policy)
-
-
-def test_the_default_model_is_packed_in_four_bits_with_a_head_of_eight(default_model: EarlyExitModel) -> None:
-    runner = default_model.backbone
-    assert isinstance(runner, PackedBackbone)
-    bits = {each.weight.bits for layer in runner.weights.layers for each in (layer.qkv, layer.mlp_in, layer.mlp_out)}
-    assert bits == {4}
-    assert runner.weights.head.weight.bits == 8
-
-
-def test_packed_weights_are_kept_and_made_anew_when_broken(default_bundle_folder: Path, tmp_path: Path) -> None:
-    load_packed(default_bundle_folder, tmp_path)
-    (kept,) = tmp_path.iterdir()
-    kept.write_bytes(b"broken")
-    load_packed(default_bundle_folder, tmp_path)
-    (again,) = tmp_path.iterdir()
-    assert again.stat().st_size > 90_000_000
-
-
 def test_without_a_compiler_the_plain_runner_does_the_work(
     runners: tuple[Backbone, PackedBackbone],
     tmp_path: Path,
@@ -274,19 +216,6 @@ def test_the_most_likely_token_is_that_of_the_logits(runners: tuple[Backbone, Pa
     assert [int(reader.likeliest(row[None])[0]) for row in hidden] == chosen.tolist()
     exact = reader.logits(hidden).softmax(dim=1).amax(dim=1)
     torch.testing.assert_close(probabilities, exact, atol=0.05, rtol=0.2)  # by a head in 4 bits
-
-
-def test_the_most_likely_token_of_the_default_model_is_that_of_the_logits(
-    default_model: EarlyExitModel, prompt: list[int]
-) -> None:
-    """The choice among 3,072 blocks of tokens goes by a coarse copy of the head, and must not miss the right one."""
-    session = Session(default_model)
-    session.feed(prompt)
-    for segment in range(len(default_model.segments)):
-        hidden = session.run(segment)
-        assert torch.equal(
-            default_model.most_likely(segment, hidden), default_model.read(segment, hidden).argmax(dim=1)
-        )
 
 
 def test_no_token_is_likely_where_logits_are_nan(runners: tuple[Backbone, PackedBackbone]) -> None:
