@@ -18,7 +18,10 @@ from greencode_lsp.engine.errors import Cancelled, EngineError
 from greencode_lsp.engine.result import Finish, Generation, Token, Work
 from greencode_lsp.engine.session import BeforeChunk, Session
 from greencode_lsp.engine.threads import alone
-from greencode_lsp.policy import NeverExit, Policy, Reading, Verdict
+from greencode_lsp.policy import NeverExit, Policy, Reading, Verdict, judge
+
+Said = tuple[int, float]
+"""The likeliest token behind a row, and its probability."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ class _Decoding:
         self.drafts: list[Token] = []
         self.draft_limit = 0
         self.certainty = 1.0
-        self.read: tuple[int, float] | None = None  # what the exit where the last row stands says, once it was asked
+        self.said: Said | None = None  # what the exit where the last row stands says, once it was asked
+        self.read_at: list[int] = []  # the depths at which a token was read behind the last row
         self.words = self.model.words_of(request.prompt)
         # Unverified, a guess decides how deep rows are read: what earlier texts taught must not decide about guesses.
         self.record = session.guess_record if request.verify else GuessRecord.of(self.model)
@@ -105,12 +109,12 @@ class _Decoding:
 
     def _step(self) -> Finish | None:
         """Decode one token at the depth the policy likes."""
-        reading, hidden, verdict = self._advance(self.request.policy)
+        segment, hidden, verdict = self._advance(self.request.policy)
         if verdict is Verdict.STOP:
             return Finish.GAVE_UP
-        token = self._choose(reading, hidden[-1:], self.tokens)
-        self._note_state(reading.exit_index, hidden[-1:])
-        self.record.paid(self.model.price(reading.exit_index))
+        token = self._choose(segment, hidden[-1:], self.tokens)
+        self._note_state(segment, hidden[-1:])
+        self.record.paid(self.model.price(segment))
         return self._accept(token) or self._feed(token)
 
     def _guesses(self) -> list[int]:
@@ -145,12 +149,15 @@ class _Decoding:
         rows, sure = len(guesses) + 1, len(self.session.tokens)
         self.session.feed(guesses)
         known, finish, right = 0, None, True  # rows behind which the token is known
+        in_vain: list[list[int]] = [[] for _ in range(rows)]
         for segment in range(len(self.model.segments)):
             hidden = self._run(segment, rows - known)[-rows:]
-            leaving, verdict = self._leaving(policy, segment, hidden[known:])
-            for token in self._choices(segment, hidden[known : known + leaving]):
+            leaving, verdict, said = self._leaving(policy, segment, hidden[known:])
+            for row in range(leaving, len(said)):
+                in_vain[known + row].append(self.model.depth(segment))
+            for token in self._choices(segment, hidden[known : known + leaving], said[:leaving]):
                 right = known < len(guesses) and token.id == guesses[known]
-                finish = self._accept(replace(token, guessed=right))
+                finish = self._accept(replace(token, guessed=right, read_in_vain=tuple(in_vain[known])))
                 self._note_state(segment, hidden[known : known + 1])
                 known += 1
                 if finish is not None or not right:
@@ -168,15 +175,28 @@ class _Decoding:
         self.session.rewind(sure + known - 1)
         return self._feed(self.tokens[-1])
 
-    def _leaving(self, policy: Policy, segment: int, hidden: Tensor) -> tuple[int, Verdict]:
-        """Return how many of the first rows, hidden [rows, hidden], leave here, and what becomes of the next."""
+    def _leaving(self, policy: Policy, segment: int, hidden: Tensor) -> tuple[int, Verdict, list[Said]]:
+        """Return how many of the first rows, hidden [rows, hidden], leave here, and what becomes of the next.
+
+        With them comes what the exit says of the first rows, where the policy wants them read: all of them together.
+        """
         if segment == self.model.last:
-            return len(hidden), Verdict.EXIT
-        for row in range(len(hidden)):
-            verdict = policy.decide(self._reading(segment, hidden[row : row + 1]))
-            if verdict is not Verdict.EXIT:
-                return row, verdict
-        return len(hidden), Verdict.EXIT
+            return len(hidden), Verdict.EXIT, []
+        readings, verdicts = [], []
+        for row in hidden:
+            readings.append(self._reading(segment, row))
+            verdicts.append(policy.decide(readings[-1]))
+            if verdicts[-1] not in (Verdict.EXIT, Verdict.READ):
+                break
+        said: list[Said] = []
+        if Verdict.READ in verdicts:
+            perhaps = len(verdicts) - (verdicts[-1] not in (Verdict.EXIT, Verdict.READ))
+            said = self._likeliest(segment, hidden[:perhaps])
+            for row in range(perhaps):
+                if verdicts[row] is Verdict.READ:
+                    verdicts[row] = policy.decide(replace(readings[row], probability=said[row][1]))
+        leaving = next((row for row, verdict in enumerate(verdicts) if verdict is not Verdict.EXIT), len(verdicts))
+        return leaving, verdicts[leaving] if leaving < len(verdicts) else Verdict.EXIT, said
 
     def _verified_step(self) -> Finish | None:
         """Decode one draft; once there are enough of them, or the policy goes to full depth, verify them all."""
@@ -185,13 +205,13 @@ class _Decoding:
             self.draft_limit = drafting.limit()
         if not self.draft_limit:
             drafting.passed()
-        reading, hidden, verdict = self._advance(self.request.policy if self.draft_limit else NeverExit(), fed + 1)
+        segment, hidden, verdict = self._advance(self.request.policy if self.draft_limit else NeverExit(), fed + 1)
         # Giving up would change the text, so on STOP the rest of the depth decides.
-        if verdict is Verdict.EXIT and reading.exit_index < self.model.last:
-            self.drafts.append(self._choose(reading, hidden[-1:], [*self.tokens, *self.drafts]))
+        if verdict is Verdict.EXIT and segment < self.model.last:
+            self.drafts.append(self._choose(segment, hidden[-1:], [*self.tokens, *self.drafts]))
             if self._may_draft_on():
                 return self._feed(self.drafts[-1])
-        for deeper in range(reading.exit_index + 1, len(self.model.segments)):
+        for deeper in range(segment + 1, len(self.model.segments)):
             hidden = self._run(deeper, fed + 1)
         return self._verify(hidden[-fed - 1 :])
 
@@ -227,20 +247,26 @@ class _Decoding:
             self.session.rewind(sure + index)
         return self._feed(token)
 
-    def _advance(self, policy: Policy, read: int = 1) -> tuple[Reading, Tensor, Verdict]:
+    def _advance(self, policy: Policy, read: int = 1) -> tuple[int, Tensor, Verdict]:
         """Run segments until the policy has seen enough of the last row; the last `read` ones will be looked at.
 
-        Returns what stands behind the segment it stopped at, that segment's outputs [rows, hidden], and the verdict.
+        Returns the segment it stopped at, that segment's outputs [rows, hidden], and the verdict.
         """
+        self.read_at = []
         for segment in range(len(self.model.segments)):
             hidden = self._run(segment, read)
-            reading = self._reading(segment, hidden[-1:])
-            at_full_depth = segment == self.model.last
-            verdict = Verdict.EXIT if at_full_depth else policy.decide(reading)
+            verdict = self._judge(policy, segment, hidden[-1:])
             if verdict is not Verdict.CONTINUE:
                 break
         self.prefilled_at = self.prefilled_at or time.perf_counter()
-        return reading, hidden, verdict
+        return segment, hidden, verdict
+
+    def _judge(self, policy: Policy, segment: int, hidden: Tensor) -> Verdict:
+        """Return a policy's verdict on the last row, hidden [1, hidden]; at full depth there is but one."""
+        self.said = None
+        if segment == self.model.last:
+            return Verdict.EXIT
+        return judge(policy, self._reading(segment, hidden[0]), lambda: self._said(segment, hidden)[1])
 
     def _run(self, segment: int, read: int) -> Tensor:
         """Run the rows that wait for a segment, of which the last `read` will be looked at."""
@@ -263,16 +289,20 @@ class _Decoding:
         return before_chunk
 
     def _reading(self, segment: int, hidden: Tensor) -> Reading:
-        self.read = None
-        return Reading(segment, self.model.depth(segment), hidden[0], lambda: self._likeliest(segment, hidden)[1])
+        return Reading(segment, self.model.depth(segment), hidden)
 
-    def _likeliest(self, segment: int, hidden: Tensor) -> tuple[int, float]:
-        """Read the token behind the exit where a row, hidden [1, hidden], stands, once."""
-        if self.read is None:
-            self._note_reading(segment, 1)
-            ids, probabilities = self.model.likeliest(segment, hidden, self.words)
-            self.read = int(ids[0]), float(probabilities[0])
-        return self.read
+    def _said(self, segment: int, hidden: Tensor) -> Said:
+        """Read the token behind the exit where the last row, hidden [1, hidden], stands, once."""
+        if self.said is None:
+            (self.said,) = self._likeliest(segment, hidden)
+            self.read_at.append(self.model.depth(segment))
+        return self.said
+
+    def _likeliest(self, segment: int, hidden: Tensor) -> list[Said]:
+        """Read what a segment says behind these rows [rows, hidden]."""
+        self._note_reading(segment, len(hidden))
+        ids, probabilities = self.model.likeliest(segment, hidden, self.words)
+        return list(zip(ids.tolist(), probabilities.tolist(), strict=True))
 
     def _note_reading(self, segment: int, rows: int, whole_head: bool = False) -> None:
         shortlist = 0.0 if whole_head else self.model.shortlist_layers(segment)
@@ -286,30 +316,31 @@ class _Decoding:
         self._note_reading(segment, 1, whole_head=True)
         return self.model.read(segment, hidden)[0]
 
-    def _choose(self, reading: Reading, hidden: Tensor, before: Sequence[Token]) -> Token:
-        """Choose the token behind the exit where a row, hidden [1, hidden], stopped."""
-        allowed, segment = self._allowed(before), reading.exit_index
+    def _choose(self, segment: int, hidden: Tensor, before: Sequence[Token]) -> Token:
+        """Choose the token behind the segment where a row, hidden [1, hidden], stopped."""
+        allowed, depth = self._allowed(before), self.model.depth(segment)
         if allowed is not None:
             id, probability = best_of(allowed, self._logits(segment, hidden))
-            return Token(id, reading.exit_layer, probability)
-        id, probability = self._likeliest(segment, hidden)
-        return Token(id, reading.exit_layer, probability, shortlisted=self.model.shortlist_layers(segment) > 0)
+            return Token(id, depth, probability, read_in_vain=tuple(self.read_at))
+        id, probability = self._said(segment, hidden)
+        shortlisted = self.model.shortlist_layers(segment) > 0
+        return Token(id, depth, probability, shortlisted=shortlisted, read_in_vain=tuple(self.read_at[:-1]))
 
-    def _choices(self, segment: int, hidden: Tensor) -> Iterator[Token]:
-        """Yield what stands behind each of these rows that leave a segment, as long as the tokens before it stand."""
+    def _choices(self, segment: int, hidden: Tensor, said: Sequence[Said] = ()) -> Iterator[Token]:
+        """Yield what stands behind each of these rows that leave a segment, as long as the tokens before it stand.
+
+        `said` is what the segment says of them, where that has been read.
+        """
         depth, shortlisted = self.model.depth(segment), self.model.shortlist_layers(segment) > 0
-        free: list[tuple[int, float]] | None = None
         for index in range(len(hidden)):
             allowed = self._allowed(self.tokens)
             if allowed is not None:
                 id, probability = best_of(allowed, self._logits(segment, hidden[index : index + 1]))
                 yield Token(id, depth, probability)
                 continue
-            if free is None:
-                self._note_reading(segment, len(hidden) - index)
-                ids, probabilities = self.model.likeliest(segment, hidden[index:], self.words)
-                free = list(zip(ids.tolist(), probabilities.tolist(), strict=True))
-            id, probability = free[index - len(hidden)]
+            if not said:
+                said = self._likeliest(segment, hidden[index:])
+            id, probability = said[index - len(hidden)]
             yield Token(id, depth, probability, shortlisted=shortlisted)
 
     def _allowed(self, before: Sequence[Token]) -> Tensor | None:

@@ -1,9 +1,9 @@
-"""When to exit: policies look at the state behind an exit and say exit, continue or stop.
+"""When to exit: policies look at the state behind an exit and say exit, read, continue or stop.
 
 Policies that were trained are in `greencode_lsp.policy.learned`, which needs numpy and is imported where one is used.
 """
 
-from greencode_lsp.policy.base import Policy, Reading, Verdict
+from greencode_lsp.policy.base import Policy, Reading, Verdict, judge
 from greencode_lsp.policy.bundle import BundlePolicy, load_bundle_policy
 from greencode_lsp.policy.calibration import Bound, Calibration
 from greencode_lsp.policy.confidence import Confidence
@@ -22,5 +22,6 @@ __all__ = [
     "RandomExit",
     "Reading",
     "Verdict",
+    "judge",
     "load_bundle_policy",
 ]

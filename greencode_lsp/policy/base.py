@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +16,8 @@ class Verdict(Enum):
 
     EXIT = "exit"
     """Good enough: read the token here."""
+    READ = "read"
+    """Perhaps good enough: read the token here, and ask again with its probability."""
     CONTINUE = "continue"
     """Run the next segment."""
     STOP = "stop"
@@ -26,14 +28,14 @@ class Verdict(Enum):
 class Reading:
     """What can be seen behind an exit. Shapes: hidden [hidden].
 
-    `likeliest` reads the token that the exit would say, and returns its probability. That costs as much as leaving here
-    would: a policy asks where it would leave, and not everywhere.
+    `probability` is that of the token that the exit would say, None where nobody has read it. To read it costs as much
+    as leaving here would: a policy answers `READ` where it would leave, and not everywhere.
     """
 
     exit_index: int
     exit_layer: int
     hidden: Tensor
-    likeliest: Callable[[], float]
+    probability: float | None = None
 
 
 class Policy(Protocol):
@@ -41,3 +43,11 @@ class Policy(Protocol):
 
     def decide(self, reading: Reading) -> Verdict:
         """Judge the row that stands behind an exit."""
+
+
+def judge(policy: Policy, reading: Reading, read: Callable[[], float]) -> Verdict:
+    """Return a policy's last word on a row; `read` reads the token and returns its probability, where it wants that."""
+    verdict = policy.decide(reading)
+    if verdict is Verdict.READ:
+        verdict = policy.decide(replace(reading, probability=read()))
+    return verdict

@@ -12,5 +12,7 @@ class Confidence:
         self.threshold = threshold
 
     def decide(self, reading: Reading) -> Verdict:
-        """Read the token and compare."""
-        return Verdict.EXIT if reading.likeliest() >= self.threshold else Verdict.CONTINUE
+        """Have the token read, and compare."""
+        if reading.probability is None:
+            return Verdict.READ
+        return Verdict.EXIT if reading.probability >= self.threshold else Verdict.CONTINUE

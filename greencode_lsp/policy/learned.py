@@ -8,7 +8,15 @@ Each exit has its own network of two hidden layers, which is how the exit's inde
 
 `scale` is the root mean square of h (what the norm before the head divides by, too), or 1 where the file says "raw".
 Whatever standardises the inputs is part of the weights. `exit` rises with how good it is to read the token here rather
-than to go deeper, `stop` with how good it is to give up; neither is a probability. Runs no LM head.
+than to go deeper, `stop` with how good it is to give up; neither is a probability.
+
+That runs no LM head. A policy may be asked once more where it would exit, when the token there has been read, which
+costs no more than leaving does, unless it is refused. From p, the token's probability, and from the first z follows how
+good it is to say this token:
+
+    l = log(p / (1 - p))
+    y = tanh(confirm.mid.weight[e] @ [z, l] + confirm.mid.bias[e])
+    confirm = confirm.out.weight[e] @ [y, l] + confirm.out.bias[e]
 """
 
 from __future__ import annotations
@@ -29,12 +37,18 @@ from greencode_lsp.policy.errors import PolicyError
 if TYPE_CHECKING:
     from torch import Tensor
 
-FORMAT = "1"
+FORMAT, CONFIRMING_FORMAT = "1", "2"
+"""Formats of policies that decide before a token is read, and of those that decide once more behind that."""
+
 INPUTS = ("rms", "raw")
 SMALLEST_SQUARE = 1e-6
 """Added to the mean square of a state, as in the models' own norms."""
 
 TENSORS = ("in.weight", "in.bias", "mid.weight", "mid.bias", "out.weight", "out.bias")
+CONFIRMING = ("confirm.mid.weight", "confirm.mid.bias", "confirm.out.weight", "confirm.out.bias")
+
+LEAST_DOUBT = 2.0**-11
+"""Probabilities nearer to 0 or 1 count as that far away: traces, which have them in float16, know no more."""
 
 Floats = NDArray[np.float32]
 
@@ -44,8 +58,9 @@ class PolicyFile:
     """What `policy.safetensors` holds.
 
     Shapes, with E exits: in.weight [E, width, hidden], mid.weight [E, second width, width], out.weight [E, 2, second
-    width], biases accordingly. `stop_threshold` is infinite for policies that never give up. `grid` [Q], descending:
-    thresholds for calibration to try, chosen on training data so that calibration may test them.
+    width], and, where it confirms, confirm.mid.weight [E, third width, width + 1], confirm.out.weight [E, 1, third
+    width + 1]; biases accordingly. `stop_threshold` is infinite for policies that never give up. `grid` [Q],
+    descending: thresholds for calibration to try, chosen on training data so that calibration may test them.
     """
 
     exits: tuple[int, ...]
@@ -55,6 +70,11 @@ class PolicyFile:
     stop_threshold: float
     grid: Floats
     tensors: dict[str, Floats]
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it decides once more when a token has been read."""
+        return CONFIRMING[0] in self.tensors
 
 
 class PolicyNetwork:
@@ -66,6 +86,9 @@ class PolicyNetwork:
         self._exits = [tuple(tensor[index] for tensor in tensors) for index in range(len(file.exits))]
         self._first = np.empty(tensors[1].shape[1], np.float32)
         self._second = np.empty(tensors[3].shape[1], np.float32)
+        if file.confirms:
+            tensors = [np.ascontiguousarray(file.tensors[name], dtype=np.float32) for name in CONFIRMING]
+            self._confirming = [tuple(tensor[index] for tensor in tensors) for index in range(len(file.exits))]
         self._on_device: dict[Any, list[tuple[Tensor, ...]]] = {}
 
     def scores(self, exit_index: int, hidden: Tensor) -> tuple[float, float]:
@@ -73,19 +96,31 @@ class PolicyNetwork:
         if hidden.device.type != "cpu":
             exit_score, stop_score = self.scores_on_device(exit_index, hidden).tolist()
             return exit_score, stop_score
-        state = hidden.float().numpy()
-        weight, bias, mid_weight, mid_bias, out_weight, out_bias = self._exits[exit_index]
-        first, second = self._first, self._second
-        np.dot(weight, state, out=first)
-        if self.file.inputs == "rms":
-            first *= 1.0 / math.sqrt(float(state.dot(state)) / len(state) + SMALLEST_SQUARE)
-        first += bias
-        np.tanh(first, out=first)
-        np.dot(mid_weight, first, out=second)
+        _, _, mid_weight, mid_bias, out_weight, out_bias = self._exits[exit_index]
+        second = self._second
+        np.dot(mid_weight, self._first_layer(exit_index, hidden), out=second)
         second += mid_bias
         np.tanh(second, out=second)
         out = out_weight.dot(second)
         return float(out[0] + out_bias[0]), float(out[1] + out_bias[1])
+
+    def confirmation(self, exit_index: int, hidden: Tensor, probability: float) -> float:
+        """Return the score for saying the token of this probability behind an exit where the state [hidden] stands."""
+        mid_weight, mid_bias, out_weight, out_bias = self._confirming[exit_index]
+        sure = log_odds(np.float32(probability))
+        known = np.append(self._first_layer(exit_index, hidden.cpu()), sure)
+        third = np.append(np.tanh(mid_weight @ known + mid_bias), sure)
+        return float((out_weight @ third + out_bias)[0])
+
+    def _first_layer(self, exit_index: int, hidden: Tensor) -> Floats:
+        """Return what the first hidden layer makes of a state [hidden], until it is asked again: [width]."""
+        weight, bias, *_ = self._exits[exit_index]
+        state, first = hidden.float().numpy(), self._first
+        np.dot(weight, state, out=first)
+        if self.file.inputs == "rms":
+            first *= 1.0 / math.sqrt(float(state.dot(state)) / len(state) + SMALLEST_SQUARE)
+        first += bias
+        return np.tanh(first, out=first)
 
     def scores_on_device(self, exit_index: int, hidden: Tensor) -> Tensor:
         """Return both scores of a state [hidden] as a tensor [2] where the state is, without waiting for them."""
@@ -105,17 +140,31 @@ class PolicyNetwork:
 
 
 class LearnedPolicy:
-    """Give up where the network is sure that full depth errs, else exit where its score reaches the threshold."""
+    """Give up where the network is sure that full depth errs, else exit where its score reaches the threshold.
+
+    Where the network confirms, that score must reach it, too.
+    """
 
     def __init__(self, network: PolicyNetwork, threshold: float) -> None:
         self.network, self.threshold = network, threshold
 
     def decide(self, reading: Reading) -> Verdict:
-        """Read the hidden state; takes microseconds."""
+        """Read the hidden state, or how sure the token is that was read; takes microseconds."""
+        if reading.probability is not None:
+            sure = self.network.confirmation(reading.exit_index, reading.hidden, reading.probability)
+            return Verdict.EXIT if sure >= self.threshold else Verdict.CONTINUE
         exit_score, stop_score = self.network.scores(reading.exit_index, reading.hidden)
         if stop_score >= self.network.file.stop_threshold:
             return Verdict.STOP
-        return Verdict.EXIT if exit_score >= self.threshold else Verdict.CONTINUE
+        if exit_score < self.threshold:
+            return Verdict.CONTINUE
+        return Verdict.READ if self.network.file.confirms else Verdict.EXIT
+
+
+def log_odds(probability: NDArray[Any] | np.floating[Any]) -> Floats:
+    """Return log(p / (1 - p)) of probabilities, in single precision, with none of them quite sure."""
+    some = np.clip(probability.astype(np.float32), LEAST_DOUBT, 1 - LEAST_DOUBT)
+    return np.asarray(np.log(some / (1 - some)))
 
 
 def read_policy(path: Path) -> PolicyFile:
@@ -123,10 +172,11 @@ def read_policy(path: Path) -> PolicyFile:
     try:
         with safe_open(path, framework="np") as file:
             facts = file.metadata() or {}
-            tensors = {name: file.get_tensor(f"policy.{name}").astype(np.float32) for name in TENSORS}
+            if facts["format"] not in (FORMAT, CONFIRMING_FORMAT):
+                raise PolicyError(f"{path} has format {facts['format']}, which this version of greencode does not know")
+            names = TENSORS if facts["format"] == FORMAT else TENSORS + CONFIRMING
+            tensors = {name: file.get_tensor(f"policy.{name}").astype(np.float32) for name in names}
             grid = file.get_tensor("policy.grid").astype(np.float32)
-        if facts["format"] != FORMAT:
-            raise PolicyError(f"{path} has format {facts['format']}, which this version of greencode does not know")
         policy = PolicyFile(
             exits=tuple(int(depth) for depth in json.loads(facts["exits"])),
             hidden_size=int(facts["hidden_size"]),
@@ -163,8 +213,16 @@ def _check(path: Path, policy: PolicyFile) -> None:
         "out.weight": (exits, 2, second),
         "out.bias": (exits, 2),
     }
+    if policy.confirms:
+        third = tensors["confirm.mid.bias"].shape[-1]
+        expected |= {
+            "confirm.mid.weight": (exits, third, width + 1),
+            "confirm.mid.bias": (exits, third),
+            "confirm.out.weight": (exits, 1, third + 1),
+            "confirm.out.bias": (exits, 1),
+        }
     wrong = [name for name, shape in expected.items() if tensors[name].shape != shape]
-    broken = [name for name in TENSORS if not np.isfinite(tensors[name]).all()]
+    broken = [name for name in expected if not np.isfinite(tensors[name]).all()]
     if wrong or broken or policy.inputs not in INPUTS or math.isnan(policy.stop_threshold) or not exits:
         what = (
             f"wrong shape of {wrong[0]}" if wrong else f"NaN or infinite {broken[0]}" if broken else "unknown metadata"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from greencode_lsp.engine import Cancelled, Finish, Request, Session, generate
+from greencode_lsp.engine import Cancelled, EarlyExitModel, Finish, Generation, Request, Session, generate
 from greencode_lsp.engine.drafts.drafter import DraftChain
 from greencode_lsp.engine.drafts.guessing import (
     EXPECTED_OF_MATCHES,
@@ -231,23 +231,58 @@ class ExitsBySign:
         return Verdict.EXIT if reading.hidden[0] > 0 else Verdict.CONTINUE
 
 
+class ReadsBySign(ExitsBySign):
+    """Has the token read there, and exits where it is likely enough."""
+
+    def __init__(self, likely_enough: float) -> None:
+        self.likely_enough = likely_enough
+
+    def decide(self, reading: Reading) -> Verdict:
+        """Look at the state, and then at the token."""
+        if reading.probability is None:
+            return Verdict.READ if super().decide(reading) is Verdict.EXIT else Verdict.CONTINUE
+        return Verdict.EXIT if reading.probability >= self.likely_enough else Verdict.CONTINUE
+
+
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("reads", [False, True], ids=["the state decides", "and the token read there"])
 def test_every_token_is_read_where_the_policy_would_leave(
-    twins: Twins, prompt: list[int], monkeypatch: pytest.MonkeyPatch
+    twins: Twins, prompt: list[int], reads: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model, policy, likely_enough = twins.model, ExitsBySign(), 0.0
+    if reads:
+        early = [token for token in said(model, prompt, policy).tokens if token.exit_layer < model.layers]
+        likely_enough = sorted(token.probability for token in early)[len(early) // 2]
+        policy = ReadsBySign(likely_enough)
     monkeypatch.setattr("greencode_lsp.engine.decoder.Guesser", Oracle)
     monkeypatch.setattr(Oracle, "says", tuple(twins.greedy(prompt, 48)))
     monkeypatch.setattr(Oracle, "given", len(prompt))
     monkeypatch.setattr(Oracle, "wrong", False)
-    tokens = generate(Session(twins.model), Request(prompt, 40, ExitsBySign(), guessing=True)).tokens
-    forced = Session(twins.model)
+    tokens = said(model, prompt, policy, guessing=True).tokens
+    forced = Session(model)
     forced.feed([*prompt, *(token.id for token in tokens[:-1])])
-    states = {twins.model.depth(segment): (segment, forced.run(segment)) for segment in range(4)}
+    states = {model.depth(segment): (segment, forced.run(segment)) for segment in range(4)}
     assert len({token.exit_layer for token in tokens}) > 1
     for place, token in enumerate(tokens, start=len(prompt) - 1):
         segment, hidden = states[token.exit_layer]
-        assert token.exit_layer == twins.model.layers or hidden[place, 0] > 0
-        assert token.id == int(twins.model.read(segment, hidden[place : place + 1]).argmax())
+        at_full_depth = token.exit_layer == model.layers
+        assert at_full_depth or (hidden[place, 0] > 0 and token.probability >= likely_enough)
+        assert token.id == int(model.read(segment, hidden[place : place + 1]).argmax())
+        assert all(states[depth][1][place, 0] > 0 for depth in token.read_in_vain)
+    assert any(token.read_in_vain for token in tokens) == reads
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_token_that_was_read_in_vain_is_charged_for(twins: Twins, prompt: list[int]) -> None:
+    generation = said(twins.model, prompt, ReadsBySign(2.0))
+    read = [token.read_in_vain for token in generation.tokens]
+    assert {token.exit_layer for token in generation.tokens} == {twins.model.layers}
+    assert any(read)
+    assert generation.work.head_runs == {1: len(read) + sum(map(len, read))}
+
+
+def said(model: EarlyExitModel, prompt: list[int], policy: Policy, guessing: bool = False) -> Generation:
+    return generate(Session(model), Request(prompt, 40, policy, guessing=guessing))
 
 
 @pytest.mark.usefixtures("one_thread")

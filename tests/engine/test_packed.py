@@ -336,7 +336,8 @@ def test_pytorch_keeps_no_processor_from_the_kernel(runners: tuple[Backbone, Pac
 
 @pytest.mark.parametrize("inputs", ["rms", "raw"])
 @pytest.mark.parametrize("hidden", [64, 90])
-def test_a_policy_says_in_the_kernel_what_it_says_in_numpy(inputs: str, hidden: int) -> None:
+@pytest.mark.parametrize("confirms", [False, True])
+def test_a_policy_says_in_the_kernel_what_it_says_in_numpy(inputs: str, hidden: int, confirms: bool) -> None:
     random = np.random.default_rng(hidden)
     shapes = {
         "in.weight": (2, 40, hidden),
@@ -346,9 +347,19 @@ def test_a_policy_says_in_the_kernel_what_it_says_in_numpy(inputs: str, hidden: 
         "out.weight": (2, 2, 24),
         "out.bias": (2, 2),
     }
+    if confirms:
+        shapes |= {
+            "confirm.mid.weight": (2, 20, 41),
+            "confirm.mid.bias": (2, 20),
+            "confirm.out.weight": (2, 1, 21),
+            "confirm.out.bias": (2, 1),
+        }
     tensors = {name: random.normal(scale=0.3, size=shape).astype(np.float32) for name, shape in shapes.items()}
     plain = PolicyNetwork(PolicyFile((1, 2), hidden, "by hand", inputs, math.inf, np.zeros(1, np.float32), tensors))
     packed = PackedPolicyNetwork(plain)
     for state in torch.randn(20, hidden, generator=torch.Generator().manual_seed(1)):
         for index in (0, 1):
             assert packed.scores(index, state) == pytest.approx(plain.scores(index, state), abs=5e-3)
+            for probability in (0.02, 0.6, 1.0) if confirms else ():
+                sure = plain.confirmation(index, state, probability)
+                assert packed.confirmation(index, state, probability) == pytest.approx(sure, abs=1e-2)

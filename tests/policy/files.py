@@ -12,7 +12,7 @@ from greencode_lsp.policy.calibration import CALIBRATION_FILE, Bound, Calibratio
 HIDDEN, WIDTH, SECOND = 16, 8, 6
 
 
-def random_tensors(exits: int, seed: int = 0) -> dict[str, np.ndarray]:
+def random_tensors(exits: int, seed: int = 0, *, confirms: bool = False) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
     shapes = {
         "in.weight": (exits, WIDTH, HIDDEN),
@@ -22,6 +22,13 @@ def random_tensors(exits: int, seed: int = 0) -> dict[str, np.ndarray]:
         "out.weight": (exits, 2, SECOND),
         "out.bias": (exits, 2),
     }
+    if confirms:
+        shapes |= {
+            "confirm.mid.weight": (exits, SECOND, WIDTH + 1),
+            "confirm.mid.bias": (exits, SECOND),
+            "confirm.out.weight": (exits, 1, SECOND + 1),
+            "confirm.out.bias": (exits, 1),
+        }
     return {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
 
 

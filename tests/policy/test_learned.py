@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,22 +14,25 @@ from tests.policy.files import HIDDEN, random_tensors, write_calibration_file, w
 EXITS = (6, 12, 18)
 
 
-def reading(hidden, index=1):
-    def likeliest():
-        raise AssertionError("a learned policy must not read the token")
-
-    return Reading(index, EXITS[index], hidden, likeliest)
+def reading(hidden, index=1, probability=None):
+    return Reading(index, EXITS[index], hidden, probability)
 
 
-def by_hand(tensors, index, hidden, inputs):
-    """Compute the scores with torch, from the formula in the module's docstring."""
+def by_hand(tensors, index, hidden, inputs, probability=0.5):
+    """Compute the scores with torch, from the formulas in the module's docstring; the last confirms."""
     part = {name: torch.from_numpy(tensor[index]).double() for name, tensor in tensors.items()}
     state = hidden.double()
     if inputs == "rms":
         state = state / (state.square().mean() + 1e-6).sqrt()
     first = torch.tanh(part["in.weight"] @ state + part["in.bias"])
     second = torch.tanh(part["mid.weight"] @ first + part["mid.bias"])
-    return (part["out.weight"] @ second + part["out.bias"]).tolist()
+    scores = part["out.weight"] @ second + part["out.bias"]
+    if "confirm.mid.weight" not in tensors:
+        return scores.tolist()
+    sure = torch.tensor([probability]).double().logit()
+    third = torch.tanh(part["confirm.mid.weight"] @ torch.cat([first, sure]) + part["confirm.mid.bias"])
+    confirm = part["confirm.out.weight"] @ torch.cat([third, sure]) + part["confirm.out.bias"]
+    return [*scores.tolist(), float(confirm)]
 
 
 @pytest.mark.parametrize("inputs", ["rms", "raw"])
@@ -66,8 +70,35 @@ def test_the_threshold_decides_unless_the_policy_gives_up(tmp_path):
     assert LearnedPolicy(load_network(stops, EXITS, HIDDEN), score - 0.01).decide(reading(state)) is Verdict.STOP
 
 
-def broken_tensors(name, value):
-    return random_tensors(3) | {name: value(random_tensors(3)[name])}
+@pytest.mark.parametrize("inputs", ["rms", "raw"])
+def test_a_policy_that_confirms_decides_once_more_when_the_token_has_been_read(tmp_path, inputs):
+    tensors = random_tensors(3, confirms=True)
+    network = load_network(write_policy_file(tmp_path, EXITS, tensors, format="2", inputs=inputs), EXITS, HIDDEN)
+    state = torch.randn(HIDDEN, generator=torch.Generator().manual_seed(3))
+    for index, probability in ((0, 0.1), (1, 0.7), (2, 0.98)):
+        *scores, confirm = by_hand(tensors, index, state, inputs, probability)
+        assert network.scores(index, state) == pytest.approx(scores, abs=1e-4)
+        assert network.confirmation(index, state, probability) == pytest.approx(confirm, abs=1e-4)
+        asked, answered = reading(state, index), reading(state, index, probability)
+        assert LearnedPolicy(network, scores[0] - 0.01).decide(asked) is Verdict.READ
+        assert LearnedPolicy(network, scores[0] + 0.01).decide(asked) is Verdict.CONTINUE
+        assert LearnedPolicy(network, confirm - 0.01).decide(answered) is Verdict.EXIT
+        assert LearnedPolicy(network, confirm + 0.01).decide(answered) is Verdict.CONTINUE
+
+
+def test_nobody_is_quite_sure(tmp_path):
+    """Traces know probabilities in float16, where 0.9999 is 1: what is decided by must be the same."""
+    network = load_network(
+        write_policy_file(tmp_path, EXITS, random_tensors(3, confirms=True), format="2"), EXITS, HIDDEN
+    )
+    said = [network.confirmation(1, torch.ones(HIDDEN), probability) for probability in (0.9997, 0.9999, 1.0)]
+    assert len(set(said)) == 1
+    assert np.isfinite(network.confirmation(1, torch.ones(HIDDEN), 0.0))
+
+
+def broken_tensors(name, value, confirms=False):
+    tensors = random_tensors(3, confirms=confirms)
+    return tensors | {name: value(tensors[name])}
 
 
 @pytest.mark.parametrize(
@@ -75,6 +106,17 @@ def broken_tensors(name, value):
     [
         (broken_tensors("in.weight", lambda t: t * float("nan")), {}, "NaN or infinite in.weight"),
         (broken_tensors("out.weight", lambda t: t[:, :1].copy()), {}, "wrong shape of out.weight"),
+        (
+            broken_tensors("confirm.mid.weight", lambda t: t[:, :, :-1].copy(), True),
+            {"format": "2"},
+            "wrong shape of c",
+        ),
+        (
+            broken_tensors("confirm.out.bias", lambda t: t + np.inf, True),
+            {"format": "2"},
+            "NaN or infinite confirm.out",
+        ),
+        (None, {"format": "2"}, "damaged"),
         (None, {"format": "9"}, "format 9"),
         (None, {"exits": "six"}, "damaged"),
         (None, {"inputs": "guessed"}, "unknown metadata"),

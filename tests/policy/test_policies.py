@@ -1,16 +1,11 @@
 import pytest
 import torch
 
-from greencode_lsp.policy import Confidence, FixedExit, NeverExit, RandomExit, Reading, Verdict
+from greencode_lsp.policy import Confidence, FixedExit, NeverExit, RandomExit, Reading, Verdict, judge
 
 
 def reading(layer: int = 12, probability: float | None = None) -> Reading:
-    def read() -> float:
-        if probability is None:
-            raise AssertionError("this policy must not read the token")
-        return probability
-
-    return Reading(exit_index=1, exit_layer=layer, hidden=torch.zeros(4), likeliest=read)
+    return Reading(exit_index=1, exit_layer=layer, hidden=torch.zeros(4), probability=probability)
 
 
 def test_never_exit_always_continues() -> None:
@@ -32,8 +27,16 @@ def test_random_exit_follows_its_probability_and_seed() -> None:
 
 
 def test_confidence_compares_the_highest_probability() -> None:
+    assert Confidence(0.9).decide(reading()) is Verdict.READ
     assert Confidence(0.9).decide(reading(probability=0.982)) is Verdict.EXIT
     assert Confidence(0.9).decide(reading(probability=0.525)) is Verdict.CONTINUE
+
+
+def test_a_token_is_read_only_where_a_policy_wants_it() -> None:
+    read = iter([0.95, 0.4])
+    verdicts = [judge(Confidence(0.9), reading(), lambda: next(read)) for _ in range(2)]
+    assert verdicts == [Verdict.EXIT, Verdict.CONTINUE]
+    assert judge(FixedExit(12), reading(), lambda: next(read)) is Verdict.EXIT, "there is nothing left to read"
 
 
 def test_a_threshold_outside_0_and_1_is_refused() -> None:

@@ -92,6 +92,8 @@ def declare(library: ctypes.CDLL) -> None:
     library.run_reader.argtypes = (address, address, number, address, address, address, address, number)
     library.score_policy.restype = None
     library.score_policy.argtypes = (address, address, address, address)
+    library.confirm_policy.restype = ctypes.c_float
+    library.confirm_policy.argtypes = (address, address, ctypes.c_float, address)
 
 
 def compiled(flags: tuple[str, ...]) -> Path:

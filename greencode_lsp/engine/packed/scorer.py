@@ -5,13 +5,14 @@ pushed its own out of the processor's caches.
 """
 
 import ctypes
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from greencode_lsp.engine.packed.library import load_library
-from greencode_lsp.policy.learned import SMALLEST_SQUARE, TENSORS, PolicyNetwork
+from greencode_lsp.policy.learned import CONFIRMING, SMALLEST_SQUARE, TENSORS, PolicyNetwork, log_odds
 
 
 class CPolicy(ctypes.Structure):
@@ -29,6 +30,11 @@ class CPolicy(ctypes.Structure):
         ("in_bias", ctypes.c_void_p),
         ("mid_bias", ctypes.c_void_p),
         ("out_bias", ctypes.c_void_p),
+        ("third", ctypes.c_int64),
+        ("confirm_mid_weight", ctypes.c_void_p),
+        ("confirm_out_weight", ctypes.c_void_p),
+        ("confirm_mid_bias", ctypes.c_void_p),
+        ("confirm_out_bias", ctypes.c_void_p),
     )
 
 
@@ -38,23 +44,21 @@ class PackedPolicyNetwork(PolicyNetwork):
     def __init__(self, network: PolicyNetwork) -> None:
         super().__init__(network.file)
         library, tensors = load_library(), network.file.tensors
-        self._score = library.score_policy
-        weights = {name: np.ascontiguousarray(tensors[name], dtype=np.float16) for name in TENSORS[::2]}
-        biases = {name: np.ascontiguousarray(tensors[name], dtype=np.float32) for name in TENSORS[1::2]}
-        self._kept = [weights, biases]  # what C structures point at must live as long as they do
-        _, width, inputs = weights["in.weight"].shape
-        second = weights["mid.weight"].shape[1]
-        scaled = int(network.file.inputs == "rms")
+        self._score, self._confirm = library.score_policy, library.confirm_policy
+        _, width, inputs = tensors["in.weight"].shape
+        second, scaled = tensors["mid.weight"].shape[1], int(network.file.inputs == "rms")
+        third = tensors["confirm.mid.weight"].shape[1] if network.file.confirms else 0
+        deciding, confirming = prepared(tensors, TENSORS), prepared(tensors, CONFIRMING if third else ())
         networks = [
             CPolicy(
-                *(inputs, width, second, scaled, SMALLEST_SQUARE),
-                *(address(part, index) for parts in (weights, biases) for part in parts.values()),
+                *(inputs, width, second, scaled, SMALLEST_SQUARE, *(address(part, index) for part in deciding)),
+                *(third, *(address(part, index) for part in confirming)),
             )
             for index in range(len(network.file.exits))
         ]
-        self._kept.append(networks)
+        self._kept = [deciding, confirming, networks]  # what C structures point at must live as long as they do
         self._networks = [ctypes.byref(each) for each in networks]
-        self._room = (ctypes.c_float * (width + second))()
+        self._room = (ctypes.c_float * (width + max(second, third) + 2))()
         self._scores = (ctypes.c_float * 2)()
 
     def scores(self, exit_index: int, hidden: Tensor) -> tuple[float, float]:
@@ -62,6 +66,20 @@ class PackedPolicyNetwork(PolicyNetwork):
         state = hidden.float().contiguous()
         self._score(self._networks[exit_index], state.data_ptr(), self._room, self._scores)
         return self._scores[0], self._scores[1]
+
+    def confirmation(self, exit_index: int, hidden: Tensor, probability: float) -> float:
+        """Return the score for saying the token of this probability behind an exit where the state [hidden] stands."""
+        state = hidden.float().contiguous()
+        sure = float(log_odds(np.float32(probability)))
+        return float(self._confirm(self._networks[exit_index], state.data_ptr(), sure, self._room))
+
+
+def prepared(tensors: Mapping[str, NDArray[np.float32]], names: Sequence[str]) -> list[NDArray[np.generic]]:
+    """Return weights in half floats and then biases in single precision, as a C structure names them."""
+    found: list[NDArray[np.generic]] = []
+    for part, dtype in (("weight", np.float16), ("bias", np.float32)):
+        found += [np.ascontiguousarray(tensors[name], dtype=dtype) for name in names if name.endswith(part)]
+    return found
 
 
 def address(part: NDArray[np.generic], index: int) -> int:

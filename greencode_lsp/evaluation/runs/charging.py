@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from greencode_lsp.energy import CostTable, Work
 from greencode_lsp.energy.costs import PREFILL_CHUNK_ROWS
@@ -32,8 +32,7 @@ def uncached_joules(table: CostTable, prompt_rows: int, tokens: Sequence[Token],
     readings = reading_works(model)
     joules = 0.0
     for done, token in enumerate(tokens):
-        reading = readings[token.exit_layer, token.shortlisted]
-        joules += table.joules(rows_work(token.exit_layer, prompt_rows + done) + reading)
+        joules += table.joules(rows_work(token.exit_layer, prompt_rows + done) + reading_work(readings, token))
     return joules
 
 
@@ -45,3 +44,9 @@ def reading_works(model: EarlyExitModel) -> dict[tuple[int, bool], Work]:
         head_runs = {} if shortlist else {1: 1}
         works[model.depth(segment), shortlist > 0] = Work({(shortlist + translator, 1): 1}, head_runs)
     return works
+
+
+def reading_work(readings: Mapping[tuple[int, bool], Work], token: Token) -> Work:
+    """Return what reading a token cost, where it was read in vain included."""
+    in_vain = (readings.get((depth, True)) or readings[depth, False] for depth in token.read_in_vain)
+    return sum(in_vain, readings[token.exit_layer, token.shortlisted])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch import Tensor
 from greencode_lsp.engine import EarlyExitModel
 from greencode_lsp.evaluation.runs.prefill import Prefill
 from greencode_lsp.evaluation.runs.records import Forced
-from greencode_lsp.policy import Policy, Reading, Verdict
+from greencode_lsp.policy import Policy, Reading, Verdict, judge
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,14 @@ class ForcedStates:
 
     def _decide(self, policy: Policy, token: int) -> tuple[int, Verdict]:
         for segment in range(self.model.last):
-            verdict = policy.decide(self._reading(segment, token))
+            reading = Reading(segment, self.model.depth(segment), self.hidden[segment][token])
+            verdict = judge(policy, reading, partial(self._probability, segment, token))
             if verdict is not Verdict.CONTINUE:
                 return segment, verdict
         return self.model.last, Verdict.EXIT
 
-    def _reading(self, segment: int, token: int) -> Reading:
-        sure = self.confidence
-        return Reading(
-            segment, self.model.depth(segment), self.hidden[segment][token], lambda: float(sure[segment, token])
-        )
+    def _probability(self, segment: int, token: int) -> float:
+        return float(self.confidence[segment, token])
 
 
 @torch.inference_mode()

@@ -8,6 +8,7 @@ layers behind its exit get K and V of a state that never went through them. The 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -20,12 +21,12 @@ from greencode_lsp.engine.backbone import Backbone, Rows, apply, normalise, rota
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.session import CHUNK_ROWS
 from greencode_lsp.evaluation.benchmark.gauge import Gauge, Reading
-from greencode_lsp.evaluation.runs.charging import full_decode_joules, reading_works, rows_work
+from greencode_lsp.evaluation.runs.charging import full_decode_joules, reading_work, reading_works, rows_work
 from greencode_lsp.evaluation.runs.decoding import Decoded
 from greencode_lsp.evaluation.runs.engine_decoder import stop_rule
 from greencode_lsp.evaluation.runs.records import Cost, Forced
 from greencode_lsp.evaluation.suites.example import Example
-from greencode_lsp.policy import Policy, Verdict
+from greencode_lsp.policy import Policy, Verdict, judge
 from greencode_lsp.policy import Reading as PolicyReading
 
 
@@ -52,27 +53,36 @@ class PropagatedText:
         """Feed a token; return the next one and the verdict. No policy is full depth."""
         start, hidden = self.length, self._backbone.embed([token], self.length)
         self.length += 1
+        in_vain: tuple[int, ...] = ()
         for segment, layers in enumerate(self._model.segments):
             if layers:
                 hidden = self._backbone.run_layers(layers, hidden, start, self._caches[segment])
             if segment == self._model.last or policy is None:
                 continue
-            verdict = policy.decide(self._reading(segment, hidden))
+            verdict, said = self._judge(policy, segment, hidden)
             if verdict is not Verdict.CONTINUE:
                 self._propagate(segment + 1, hidden, start)
-                return self._read(segment, hidden), verdict
-        return self._read(self._model.last, hidden), Verdict.EXIT
+                return replace(said or self._read(segment, hidden), read_in_vain=in_vain), verdict
+            if said is not None:
+                in_vain += (said.exit_layer,)
+        return replace(self._read(self._model.last, hidden), read_in_vain=in_vain), Verdict.EXIT
+
+    def _judge(self, policy: Policy, segment: int, hidden: Tensor) -> tuple[Verdict, Token | None]:
+        """Return a policy's verdict, and the token behind the exit where it had that read."""
+        said: list[Token] = []
+
+        def read() -> float:
+            said.append(self._read(segment, hidden))
+            return said[0].probability
+
+        verdict = judge(policy, PolicyReading(segment, self._model.depth(segment), hidden[0]), read)
+        return verdict, said[0] if said else None
 
     def _read(self, segment: int, hidden: Tensor) -> Token:
         model = self._model
-        id, shortlisted = int(model.most_likely(segment, hidden, self._words)[0]), model.shortlist_layers(segment) > 0
-        return Token(id, model.depth(segment), shortlisted=shortlisted)
-
-    def _reading(self, segment: int, hidden: Tensor) -> PolicyReading:
-        model, words = self._model, self._words
-        return PolicyReading(
-            *(segment, model.depth(segment), hidden[0]), lambda: float(model.likeliest(segment, hidden, words)[1])
-        )
+        ids, probabilities = model.likeliest(segment, hidden, self._words)
+        shortlisted = model.shortlist_layers(segment) > 0
+        return Token(int(ids[0]), model.depth(segment), float(probabilities[0]), shortlisted=shortlisted)
 
     def _propagate(self, segment: int, hidden: Tensor, start: int) -> None:
         rows = self._backbone.rows(start, 1)
@@ -161,7 +171,7 @@ class PropagatingDecoder:
             return Cost(prefill.seconds, decode.seconds, None, None, None, None, None, None, counted, "unknown")
         steps, copied, readings = Work(), 0, reading_works(self._model)
         for token in tokens:
-            steps += Work({(token.exit_layer, 1): 1}) + readings[token.exit_layer, token.shortlisted]
+            steps += Work({(token.exit_layer, 1): 1}) + reading_work(readings, token)
             copied += layers - token.exit_layer
         projections = self._projection_share() * table.joules(Work(layer_runs={(1, 1): copied}))
         full_decode = full_decode_joules(table, layers, len(tokens))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
@@ -12,7 +13,7 @@ from greencode_lsp.policy.learned import read_policy
 from greencode_lsp.training.calibration.drafting import drafting_threshold
 from greencode_lsp.training.calibration.learn_then_test import (
     independent_units,
-    lowest_proven,
+    proven,
     relative_losses,
     upper_limit,
 )
@@ -63,14 +64,19 @@ def calibrate(
             f"greencode train traces --split {SPLIT}"
         )
     report("scoring", 0, 1)
-    exit_scores, stop_scores = score(policy, traces)
+    scores = score(policy, traces)
     units = independent_units(traces)
 
     def choice_at(threshold: float) -> Choice:
-        return decide(exit_scores, stop_scores, threshold, policy.stop_threshold)
+        return decide(scores, threshold, policy.stop_threshold)
 
+    @cache
     def losses_at(threshold: float) -> Floats:
         return relative_losses(traces, choice_at(threshold), units)
+
+    @cache
+    def saved_at(threshold: float) -> float:
+        return tally(traces, choice_at(threshold), costs).figures().saved
 
     grid = [float(threshold) for threshold in policy.grid]
     bounds = []
@@ -78,7 +84,8 @@ def calibrate(
         report("testing", done, len(LOSSES))
         chosen = map_within(maps, loss)
         left = loss - (chosen.upper_loss if chosen else 0.0)
-        threshold = lowest_proven(grid, losses_at, left, confidence)
+        # What is sure too easily may read too much in vain: the lowest threshold does not always save most.
+        threshold = max(proven(grid, losses_at, left, confidence), key=saved_at, default=None)
         found = describe(loss, threshold, traces, costs, choice_at, losses_at, confidence)
         bounds.append(replace(found, fill=chosen.depth if chosen else 0))
     report("comparing", 0, 1)
@@ -92,7 +99,7 @@ def calibrate(
         exits_sha256=traces.exits_sha256,
         maps=tuple(maps),
         bounds=tuple(bounds),
-        drafting_threshold=drafting_threshold(traces, exit_scores, grid, costs),
+        drafting_threshold=drafting_threshold(traces, scores, grid, costs),
         profiles=dict(PROFILES),
     )
     return Calibrated(calibration, policy_table(traces, {policy.kind: policy}, costs))

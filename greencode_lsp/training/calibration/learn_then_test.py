@@ -1,8 +1,8 @@
 """Learn then test (Angelopoulos et al., arXiv 2110.01052), as CALM uses it for exits (arXiv 2207.07061, section 4).
 
 A bound says: the expected relative loss of a project is at most this. For each threshold of a grid, from the highest
-down, the hypothesis that it breaks the bound is tested; the last threshold before the first that cannot be rejected is
-taken. The order is fixed beforehand, so no correction for many tests is needed.
+down, the hypothesis that it breaks the bound is tested; all before the first that cannot be rejected are proven, all of
+them at once. The order is fixed beforehand, so no correction for many tests is needed.
 
 The unit is the project: tokens of a file depend on each other, and so do files of a project. Each project counts the
 same, whatever its size, by its own relative loss. With units this few, bounds for bounded losses (Hoeffding, Bentkus)
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from scipy.stats import t as student
@@ -80,13 +81,8 @@ def upper_limit(losses: Floats, confidence: float) -> float:
     return float(losses.mean() + student.ppf(confidence, len(losses) - 1) * spread)
 
 
-def lowest_proven(
+def proven(
     thresholds: Sequence[float], losses_at: Callable[[float], Floats], bound: float, confidence: float
-) -> float | None:
-    """Test thresholds in descending order; return the last before the first that fails, None where the first does."""
-    proven = None
-    for threshold in thresholds:
-        if p_value(losses_at(threshold), bound) > 1 - confidence:
-            break
-        proven = threshold
-    return proven
+) -> list[float]:
+    """Test thresholds in descending order; return those before the first that fails."""
+    return list(takewhile(lambda threshold: p_value(losses_at(threshold), bound) <= 1 - confidence, thresholds))

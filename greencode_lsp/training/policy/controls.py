@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from greencode_lsp.training.policy.scoring import Choice, decide
-from greencode_lsp.training.policy.trace_set import Booleans, Floats, Integers, TraceSet
+from greencode_lsp.training.policy.scoring import Choice, Scores, decide
+from greencode_lsp.training.policy.trace_set import Booleans, Integers, TraceSet
 
 HALVINGS = 50
 
@@ -22,7 +22,7 @@ def oracle_choice(traces: TraceSet) -> Choice:
 
 def confidence_choice(traces: TraceSet, threshold: float) -> Choice:
     """Leave at the first exit whose most likely token has at least this probability (CALM, section 3.5)."""
-    choice = decide(traces.probability[:, :-1].astype(float), None, threshold)
+    choice = decide(Scores(traces.probability[:, :-1].astype(float)), threshold)
     return Choice(choice.exits, choice.stopped, np.zeros_like(choice.asked))
 
 
@@ -40,13 +40,13 @@ def fixed_mixture(traces: TraceSet, depth: float, seed: int) -> Choice:
     return unasked(np.where(draws, upper, upper - 1))
 
 
-def threshold_at_depth(scores: Floats, traces: TraceSet, depth: float) -> float:
-    """Return the threshold on scores [R, E] at which the mean depth comes closest to `depth`."""
+def threshold_at_depth(scores: Scores, traces: TraceSet, depth: float) -> float:
+    """Return the threshold on scores at which the mean depth comes closest to `depth`."""
     depths = np.array([*traces.exits, traces.layers])
-    low, high = float(scores.min()), float(scores.max()) + 1e-6
+    low, high = float(scores.both.min()), float(scores.both.max()) + 1e-6
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        if depths[decide(scores, None, middle).exits].mean() < depth:
+        if depths[decide(scores, middle).exits].mean() < depth:
             low = middle
         else:
             high = middle

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from greencode_lsp.files import replace_file
-from greencode_lsp.policy.learned import FORMAT, PolicyFile
+from greencode_lsp.policy.learned import CONFIRMING_FORMAT, FORMAT, PolicyFile
+from greencode_lsp.training.policy.fitting import ExitNetwork
 from greencode_lsp.training.policy.inputs import Inputs, Singles
 from greencode_lsp.training.policy.scoring import score
 from greencode_lsp.training.policy.trace_set import Floats, TraceSet
+
+LAYERS = {"in": "first.0", "mid": "gate.0", "out": "gate.2"}
+CONFIRMING_LAYERS = {"confirm.mid": "confirm.0", "confirm.out": "confirm_out"}
+"""What the layers of an `ExitNetwork` are called in a policy file, and where they are in the network."""
 
 GRID_STEPS = 200
 
@@ -28,23 +33,18 @@ STOP_SUPPORT = 200
 """Rows that a stop threshold must rest on."""
 
 
-def from_networks(networks: Sequence[nn.Sequential], inputs: Inputs) -> dict[str, Singles]:
+def from_networks(networks: Sequence[ExitNetwork], inputs: Inputs) -> dict[str, Singles]:
     """Stack the networks of all exits, in order, into the tensors of a policy file."""
-    weights, biases = zip(*(linear_layers(network) for network in networks), strict=True)
-    stacked_weights = [np.stack(layer) for layer in zip(*weights, strict=True)]
-    stacked_biases = [np.stack(layer) for layer in zip(*biases, strict=True)]
-    stacked_weights[0], stacked_biases[0] = inputs.fold(stacked_weights[0], stacked_biases[0])
-    stacked_weights[-1], stacked_biases[-1] = stacked_weights[-1][:, :SCORES], stacked_biases[-1][:, :SCORES]
+    names = LAYERS | (CONFIRMING_LAYERS if networks[0].confirms else {})
     tensors = {}
-    for name, weight, bias in zip(("in", "mid", "out"), stacked_weights, stacked_biases, strict=True):
-        tensors[f"{name}.weight"], tensors[f"{name}.bias"] = weight, bias
+    for name, where in names.items():
+        layers = [network.get_submodule(where) for network in networks]
+        for part in ("weight", "bias"):
+            tensors[f"{name}.{part}"] = np.stack([array(getattr(layer, part)) for layer in layers])
+    tensors["in.weight"], tensors["in.bias"] = inputs.fold(tensors["in.weight"], tensors["in.bias"])
+    for name in ("out.weight", "out.bias"):
+        tensors[name] = tensors[name][:, :SCORES].copy()
     return tensors
-
-
-def linear_layers(network: nn.Sequential) -> tuple[list[Singles], list[Singles]]:
-    """Return the weights and the biases of a network's linear layers."""
-    layers = [layer for layer in network if isinstance(layer, nn.Linear)]
-    return [array(layer.weight) for layer in layers], [array(layer.bias) for layer in layers]
 
 
 def array(tensor: Tensor) -> Singles:
@@ -59,14 +59,15 @@ def finish(tensors: dict[str, Singles], kind: str, inputs: str, held_out: TraceS
     """
     exits = held_out.exits
     draft = PolicyFile(exits, held_out.hidden.shape[2], kind, inputs, float("inf"), np.zeros(1, np.float32), tensors)
-    exit_scores, stop_scores = score(draft, held_out)
+    scores = score(draft, held_out)
+    assert scores.stop is not None, "every policy file has scores for giving up"
     return PolicyFile(
         exits=exits,
         hidden_size=draft.hidden_size,
         kind=kind,
         inputs=inputs,
-        stop_threshold=stop_threshold(stop_scores, held_out) if stops else float("inf"),
-        grid=threshold_grid(exit_scores),
+        stop_threshold=stop_threshold(scores.stop, held_out) if stops else float("inf"),
+        grid=threshold_grid(scores.both),
         tensors=tensors,
     )
 
@@ -89,7 +90,7 @@ def stop_threshold(stop_scores: Floats, traces: TraceSet) -> float:
 def write_policy(path: Path, policy: PolicyFile, **facts: str) -> None:
     """Write a policy file; `facts` go into its metadata beside what the run time needs."""
     metadata = {
-        "format": FORMAT,
+        "format": CONFIRMING_FORMAT if policy.confirms else FORMAT,
         "exits": json.dumps(list(policy.exits)),
         "hidden_size": str(policy.hidden_size),
         "kind": policy.kind,

@@ -103,6 +103,8 @@ def reading_costs(choice: Choice, costs: Costs, reads_every_exit: bool) -> Float
     """Return what the heads and the decisions of each row cost: [R]."""
     reading = costs.reading
     spent = choice.asked * costs.decision
+    if choice.in_vain is not None:
+        spent = spent + choice.in_vain @ reading[:-1]
     if reads_every_exit:
         return np.asarray(np.cumsum(reading)[choice.exits] + spent)
     return np.asarray(np.where(choice.stopped, 0.0, reading[choice.exits]) + spent)

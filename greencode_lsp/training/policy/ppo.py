@@ -173,8 +173,7 @@ def mean_reward(tensors: dict[str, Singles], kind: str, traces: TraceSet, reward
     """Return the undiscounted reward per token of the policy that takes the likeliest action."""
     nothing = np.zeros(1, np.float32)
     policy = PolicyFile(traces.exits, traces.hidden.shape[2], "ppo", kind, 0.0, nothing, tensors)
-    exit_scores, stop_scores = score(policy, traces)
-    choice = decide(exit_scores, stop_scores, 0.0, 0.0 if rewards.stop is not None else np.inf)
+    choice = decide(score(policy, traces), 0.0, 0.0 if rewards.stop is not None else np.inf)
     rows, exits = np.arange(len(traces)), len(traces.exits)
     went_deeper = np.where(np.arange(exits) < choice.exits[:, None], rewards.deeper, 0.0).sum(axis=1)
     last = np.minimum(choice.exits, exits - 1)

@@ -2,7 +2,11 @@
 
 Beside that a network learns how sure the exit would be of its word. Traces know, at run time it would take the head to
 know: what is privileged in training (Vapnik and Vashist 2009). It says more about a state than a yes or no does, and so
-the layers below learn more from as many tokens. The third score is left out of the file.
+the layers below learn more from as many tokens. That score is left out of the file.
+
+Where the gate would leave, the token is read, which leaving costs anyhow, and a second network says once more how
+likely it is that leaving loses nothing, now that it sees how sure the exit is. Both learn together, from one first
+layer.
 """
 
 from __future__ import annotations
@@ -30,7 +34,8 @@ def train_supervised(
 ) -> PolicyFile:
     """Fit by logistic loss; `focal` > 0 weighs down what is already sure (arXiv 1708.02002).
 
-    The scores are logits: of leaving at no loss, and of full depth being wrong.
+    The scores are logits: of leaving at no loss, of full depth being wrong, and, once the token has been read, of
+    leaving at no loss again.
     """
 
     def loss(scores: Tensor, wanted: Tensor) -> Tensor:
@@ -55,14 +60,19 @@ def train_supervised(
                 loss,
                 options,
                 lambda epoch, value, stage=stage: report(stage, epoch + 1, options.epochs),  # type: ignore[misc]
+                confirms=True,
             )
         )
     return finish(from_networks(networks, inputs), "supervised", inputs.kind, held_out, stops=True)
 
 
 def targets(traces: TraceSet, index: int, right: str) -> Floats:
-    """Return what exit `index` is to say, [R, 3]: leaving here loses nothing, full depth is wrong, the exit is sure."""
-    parts = (harmless(traces, right)[:, index], ~traces.right[:, -1], traces.probability[:, index])
+    """Return what exit `index` is to say, [R, 4].
+
+    Leaving here loses nothing, full depth is wrong, the exit is sure; and, when it has been read, the first once more.
+    """
+    loses_nothing = harmless(traces, right)[:, index]
+    parts = (loses_nothing, ~traces.right[:, -1], traces.probability[:, index], loses_nothing)
     return np.stack(parts, axis=1).astype(float)
 
 

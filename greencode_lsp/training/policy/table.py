@@ -13,7 +13,7 @@ from greencode_lsp.policy.learned import PolicyFile
 from greencode_lsp.training.policy import controls
 from greencode_lsp.training.policy.costs import Costs
 from greencode_lsp.training.policy.outcomes import Figures, Tally, tally
-from greencode_lsp.training.policy.scoring import check_traces, decide, score
+from greencode_lsp.training.policy.scoring import Scores, check_traces, decide, score
 from greencode_lsp.training.policy.trace_set import TraceSet
 
 TARGETS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -67,9 +67,8 @@ def policy_table(
     """
     for name, policy in policies.items():
         check_traces(policy, f"policy {name}", traces)
-    both = {name: score(policy, traces) for name, policy in policies.items()}
-    scores = {name: exit_scores for name, (exit_scores, _) in both.items()}
-    sure = traces.probability[:, :-1].astype(float)
+    scores = {name: score(policy, traces) for name, policy in policies.items()}
+    sure = Scores(traces.probability[:, :-1].astype(float))
     table = _Table(traces, costs)
     table.add("full depth", None, None, tally(traces, controls.fixed_choice(traces, len(traces.exits)), costs))
     for index, exit_depth in enumerate(traces.exits):
@@ -78,7 +77,7 @@ def policy_table(
     for name, calibration in (calibrations or {}).items():
         for bound in calibration.bounds:
             if bound.threshold is not None:
-                choice = decide(*both[name], bound.threshold, policies[name].stop_threshold)
+                choice = decide(scores[name], bound.threshold, policies[name].stop_threshold)
                 table.add(f"{name}, {bound.loss:.1%} allowed", None, bound.threshold, tally(traces, choice, costs))
     shallowest = traces.exits[0]
     for depth in (share * traces.layers for share in targets if share * traces.layers > shallowest):
@@ -86,7 +85,7 @@ def policy_table(
         chosen = np.zeros(0, np.int64)
         for name, values in scores.items():
             threshold = controls.threshold_at_depth(values, traces, depth)
-            choice = decide(values, None, threshold)
+            choice = decide(values, threshold)
             counted = tally(traces, choice, costs)
             table.add(name, depth, threshold, counted)
             if table.first is None:

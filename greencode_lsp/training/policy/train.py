@@ -74,5 +74,5 @@ def train(traces: TraceSet, options: TrainOptions, costs: Costs, report: Report)
             policy = levelled(policy, held_out, harmless(held_out, options.right), costs, options.price)
         case _:
             raise ValueError(options.algorithm)
-    choice = decide(*score(policy, held_out), 0.0)
+    choice = decide(score(policy, held_out), 0.0)
     return Trained(policy, tally(held_out, choice, costs).figures())

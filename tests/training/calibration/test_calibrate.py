@@ -12,9 +12,12 @@ from greencode_lsp.policy.learned import read_policy
 from greencode_lsp.training.calibration.calibrate import Calibrated, calibrate
 from greencode_lsp.training.calibration.drafting import drafting_speed, drafting_threshold
 from greencode_lsp.training.errors import TrainingError
+from greencode_lsp.training.policy.controls import unasked
 from greencode_lsp.training.policy.costs import Costs
 from greencode_lsp.training.policy.export import write_policy
 from greencode_lsp.training.policy.fitting import FitOptions
+from greencode_lsp.training.policy.outcomes import tally
+from greencode_lsp.training.policy.scoring import Scores, decide, score
 from greencode_lsp.training.policy.table import policy_table
 from greencode_lsp.training.policy.trace_set import TraceSet
 from greencode_lsp.training.policy.train import TrainOptions, train
@@ -23,15 +26,26 @@ from tests.training.policy.toy import COSTS, EXITS, LAYERS, toy_traces
 
 
 def unseen_traces(**size: int) -> TraceSet:
-    return replace(toy_traces(**size), split="calibration", exits_sha256="e")
+    return replace(unsure_traces(**size), split="calibration", exits_sha256="e")
+
+
+def unsure_traces(**size: int) -> TraceSet:
+    """Make toy traces whose states tell less openly what exits are worth, and whose tokens do not tell it at all."""
+    traces = toy_traces(**size)
+    noise = np.random.default_rng(size.get("seed", 0) + 1).normal(scale=0.5, size=traces.hidden.shape)
+    probability = np.full_like(traces.probability, 0.5)
+    return replace(traces, hidden=(traces.hidden + noise).astype(np.float16), probability=probability)
+
+
+def trained(traces: TraceSet, folder: Path) -> Path:
+    options = TrainOptions("supervised", fit=FitOptions(width=16, second_width=16, epochs=15, batch=128))
+    write_policy(folder / POLICY_FILE, train(traces, options, COSTS, silent).policy)
+    return folder / POLICY_FILE
 
 
 @pytest.fixture(scope="module")
 def policy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    options = TrainOptions("supervised", fit=FitOptions(width=16, second_width=16, epochs=15, batch=128))
-    path = tmp_path_factory.mktemp("policy") / POLICY_FILE
-    write_policy(path, train(toy_traces(), options, COSTS, silent).policy)
-    return path
+    return trained(unsure_traces(), tmp_path_factory.mktemp("policy"))
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +83,17 @@ def test_a_looser_bound_saves_more(calibrated: Calibrated) -> None:
     assert bounds[-1].saved > bounds[0].saved > 0.2
 
 
+def test_of_proven_thresholds_the_one_that_saves_most_is_taken(tmp_path: Path) -> None:
+    """Here tokens tell all: the lowest threshold loses next to nothing, but has every exit read in vain."""
+    path = trained(toy_traces(), tmp_path)
+    traces = replace(toy_traces(rows=20_000, packages=30, seed=8), split="calibration")
+    bound = calibrate(traces, path, COSTS, silent, 0.95).calibration.bounds[-1]
+    scores, grid = score(read_policy(path), traces), read_policy(path).grid
+    saved = {float(one): tally(traces, decide(scores, one), COSTS).figures().saved for one in grid}
+    lower = [share for threshold, share in saved.items() if threshold < (bound.threshold or 0.0)]
+    assert bound.upper_loss < 0.01 and min(lower) < bound.saved - 0.1
+
+
 def test_the_trade_off_names_every_control(calibrated: Calibrated) -> None:
     names = {row.name for row in calibrated.curve}
     assert names >= {"supervised", "oracle", "confidence", "random", "fixed", "full depth", "fixed exit 4"}
@@ -80,7 +105,7 @@ def test_the_trade_off_names_every_control(calibrated: Calibrated) -> None:
 
 def test_a_policy_table_says_what_every_bound_does_elsewhere(calibrated: Calibrated, policy_path: Path) -> None:
     """The same rows as calibration has, so the same figures, but of all tokens and not the means over projects."""
-    traces = toy_traces(rows=20_000, packages=30, seed=8)
+    traces = unsure_traces(rows=20_000, packages=30, seed=8)
     calibration = calibrated.calibration
     rows = policy_table(traces, {"toy": read_policy(policy_path)}, COSTS, (), {"toy": calibration})
     found = [row for row in rows if row.name.startswith("toy, ")]
@@ -119,11 +144,11 @@ def test_the_speed_of_drafting_is_what_a_hand_computes() -> None:
     traces = toy_traces(rows=8, files=1, packages=1)
     right = replace(traces, predicted=np.full_like(traces.predicted, 5))
     spent = 8 * (2 + 2) + 6 * (1 + 0.5 * 7) + 2 * (1 + 0.5 * 7)
-    assert drafting_speed(right, np.zeros(8, np.int64), costs) == pytest.approx(8 * (8 + 2) / spent)
+    assert drafting_speed(right, unasked(np.zeros(8, np.int64)), costs) == pytest.approx(8 * (8 + 2) / spent)
 
 
 def test_drafts_that_are_never_right_do_not_pay() -> None:
     traces = toy_traces(rows=400)
     wrong = replace(traces, predicted=traces.predicted + np.arange(4, dtype=np.int32) * 100)
-    scores = np.ones((400, 3))
+    scores = Scores(np.ones((400, 3)))
     assert drafting_threshold(wrong, scores, [0.5, 0.0], COSTS) is None

@@ -125,7 +125,7 @@ def held_out_losses_and_depth(made: Made, allowed: float) -> tuple[np.ndarray, f
     assert bound is not None
     assert bound.threshold is not None
     traces, policy = load_traces(made.held_out), read_policy(made.bundle / "policy.safetensors")
-    choice = decide(*score(policy, traces), bound.threshold, policy.stop_threshold)
+    choice = decide(score(policy, traces), bound.threshold, policy.stop_threshold)
     depth = float(np.array([*EXITS, LAYERS])[choice.exits].mean())
     return relative_losses(traces, choice, independent_units(traces)), depth
 

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from greencode_lsp.policy.learned import PolicyFile
 from greencode_lsp.training.policy.costs import Costs
 from greencode_lsp.training.policy.levels import best_levels, levelled
-from greencode_lsp.training.policy.scoring import decide, score
+from greencode_lsp.training.policy.scoring import Scores, decide, score
 from tests.training.policy.toy import COSTS, EXITS, HIDDEN, LAYERS, toy_traces
 
 PRICE = 0.8
@@ -39,25 +40,31 @@ def best_thresholds(seed: int = 5) -> np.ndarray:
 
 def test_levels_are_those_of_backward_induction() -> None:
     odds, harmless, traces = gambles(0)
-    levels = best_levels(odds, traces, harmless, FREE_WAITING, PRICE)
+    (levels,) = best_levels(Scores(odds), traces, harmless, FREE_WAITING, PRICE)
     assert np.ptp(best_thresholds()) > 0.5, "a common threshold must not be the best"
     assert np.abs(levels - best_thresholds()).max() < 0.3
 
 
-def test_a_policy_with_levels_is_as_sure_where_it_may_be_and_sure_enough_elsewhere() -> None:
+@pytest.mark.parametrize("confirms", [False, True])
+def test_a_policy_with_levels_is_as_sure_where_it_may_be_and_sure_enough_elsewhere(confirms: bool) -> None:
     """Moving scores and moving thresholds is the same, and what tells when to give up stays."""
     traces = toy_traces(rows=2000)
     random = np.random.default_rng(1)
     shapes = {"in.weight": (3, 8, HIDDEN), "mid.weight": (3, 8, 8), "out.weight": (3, 2, 8)}
+    if confirms:
+        shapes |= {"confirm.mid.weight": (3, 8, 9), "confirm.out.weight": (3, 1, 9)}
     tensors = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     tensors |= {name.replace("weight", "bias"): np.zeros(shape[:2], np.float32) for name, shape in shapes.items()}
     policy = PolicyFile(EXITS, HIDDEN, "by hand", "rms", 0.5, np.zeros(1, np.float32), tensors)
     moved = levelled(policy, traces, traces.agrees.astype(float), COSTS, PRICE)
     before, after = score(policy, traces), score(moved, traces)
-    levels = best_levels(before[0], traces, traces.agrees.astype(float), COSTS, PRICE)
-    np.testing.assert_allclose(after[0], before[0] - levels, atol=1e-5)
-    np.testing.assert_allclose(after[1], before[1])
-    assert np.ptp(levels) > 0
-    same = decide(after[0], after[1], 0.0, moved.stop_threshold)
-    assert np.array_equal(same.exits, decide(before[0] - levels, before[1], 0.0, policy.stop_threshold).exits)
+    levels = best_levels(before, traces, traces.agrees.astype(float), COSTS, PRICE)
+    np.testing.assert_allclose(after.exit, before.exit - levels[0], atol=1e-5)
+    assert before.stop is not None and after.stop is not None
+    np.testing.assert_allclose(after.stop, before.stop)
+    if before.confirm is not None and after.confirm is not None:
+        np.testing.assert_allclose(after.confirm, before.confirm - levels[1], atol=1e-5)
+    assert np.ptp(levels) > 0 and len(levels) == 1 + confirms
+    same = decide(after, 0.0, moved.stop_threshold)
+    assert np.array_equal(same.exits, decide(before.lowered(levels), 0.0, policy.stop_threshold).exits)
     assert replace(moved, tensors=tensors, grid=policy.grid) == policy

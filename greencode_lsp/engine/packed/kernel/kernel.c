@@ -123,6 +123,11 @@ void score_policy(const Policy *policy, const float *state, float *room, float *
     score_state(policy, state, room, room + policy->width, scores);
 }
 
+// Scores a state [inputs] and the log odds of the token read there; `room` has place for [width + third + 2] numbers.
+float confirm_policy(const Policy *policy, const float *state, float sure, float *room) {
+    return confirm_state(policy, state, sure, room, room + policy->width + 1);
+}
+
 // ------------------------------------------------------------------------------------------------ reading
 
 typedef struct {  // how an exit's hidden states are read

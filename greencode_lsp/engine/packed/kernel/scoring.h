@@ -1,5 +1,6 @@
-// A policy's network of one exit: two small layers of tanh, from one hidden state to two scores. Runs on the calling
-// thread: it takes less time than waking another.
+// A policy's network of one exit: two small layers of tanh, from one hidden state to two scores; and from the first of
+// them and how sure the exit is of its token to one score more. Runs on the calling thread: it takes less time than
+// waking another.
 #pragma once
 
 #include "lanes.h"
@@ -10,6 +11,9 @@ typedef struct {
     float smallest_square;
     const uint16_t *in_weight, *mid_weight, *out_weight;  // half floats, [width, inputs], [second, width], [2, second]
     const float *in_bias, *mid_bias, *out_bias;
+    int64_t third;  // 0 for a policy that confirms nothing
+    const uint16_t *confirm_mid_weight, *confirm_out_weight;  // [third, width + 1], [third + 1]
+    const float *confirm_mid_bias, *confirm_out_bias;
 } Policy;
 
 #define AT_ONCE 4  // rows of weights: one row's sums wait for each other, those of four go on side by side
@@ -71,14 +75,30 @@ static inline void squash(float *x, float scale, const float *bias, int64_t size
     for (; i < size; i++) x[i] = tanhf(fmaf(x[i], scale, bias[i]));
 }
 
-static inline void score_state(const Policy *policy, const float *state, float *first, float *second, float *scores) {
+static inline void first_layer(const Policy *policy, const float *state, float *first) {
     float scale = 1;
     if (policy->scaled)
         scale = 1 / sqrtf(sum_of_squares(state, policy->inputs) / policy->inputs + policy->smallest_square);
     apply_halves(policy->in_weight, policy->width, state, policy->inputs, first);
     squash(first, scale, policy->in_bias, policy->width);
+}
+
+static inline void score_state(const Policy *policy, const float *state, float *first, float *second, float *scores) {
+    first_layer(policy, state, first);
     apply_halves(policy->mid_weight, policy->second, first, policy->width, second);
     squash(second, 1, policy->mid_bias, policy->second);
     apply_halves(policy->out_weight, 2, second, policy->second, scores);
     for (int64_t i = 0; i < 2; i++) scores[i] += policy->out_bias[i];
+}
+
+// `sure` is the log odds of the token that was read. `first` has place for [width + 1] numbers, `third` for [third + 1].
+static inline float confirm_state(const Policy *policy, const float *state, float sure, float *first, float *third) {
+    first_layer(policy, state, first);
+    first[policy->width] = sure;
+    apply_halves(policy->confirm_mid_weight, policy->third, first, policy->width + 1, third);
+    squash(third, 1, policy->confirm_mid_bias, policy->third);
+    third[policy->third] = sure;
+    float score;
+    apply_halves(policy->confirm_out_weight, 1, third, policy->third + 1, &score);
+    return score + policy->confirm_out_bias[0];
 }
