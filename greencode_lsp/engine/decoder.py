@@ -182,21 +182,18 @@ class _Decoding:
         """
         if segment == self.model.last:
             return len(hidden), Verdict.EXIT, []
-        readings, verdicts = [], []
+        verdicts: list[Verdict] = []
         for row in hidden:
-            readings.append(self._reading(segment, row))
-            verdicts.append(policy.decide(readings[-1]))
+            verdicts.append(policy.decide(self._reading(segment, row)))
             if verdicts[-1] not in (Verdict.EXIT, Verdict.READ):
                 break
-        said: list[Said] = []
-        if Verdict.READ in verdicts:
-            perhaps = len(verdicts) - (verdicts[-1] not in (Verdict.EXIT, Verdict.READ))
-            said = self._likeliest(segment, hidden[:perhaps])
-            for row in range(perhaps):
-                if verdicts[row] is Verdict.READ:
-                    verdicts[row] = policy.decide(replace(readings[row], probability=said[row][1]))
-        leaving = next((row for row, verdict in enumerate(verdicts) if verdict is not Verdict.EXIT), len(verdicts))
-        return leaving, verdicts[leaving] if leaving < len(verdicts) else Verdict.EXIT, said
+        willing = sum(verdict in (Verdict.EXIT, Verdict.READ) for verdict in verdicts)
+        said = self._likeliest(segment, hidden[:willing]) if Verdict.READ in verdicts else []
+        for row, (_, probability) in enumerate(said):
+            if verdicts[row] is Verdict.READ:
+                verdicts[row] = policy.decide(self._reading(segment, hidden[row], probability))
+        leaving = next((row for row, verdict in enumerate(verdicts) if verdict is not Verdict.EXIT), len(hidden))
+        return leaving, verdicts[leaving] if leaving < len(hidden) else Verdict.EXIT, said
 
     def _verified_step(self) -> Finish | None:
         """Decode one draft; once there are enough of them, or the policy goes to full depth, verify them all."""
@@ -288,8 +285,8 @@ class _Decoding:
 
         return before_chunk
 
-    def _reading(self, segment: int, hidden: Tensor) -> Reading:
-        return Reading(segment, self.model.depth(segment), hidden)
+    def _reading(self, segment: int, hidden: Tensor, probability: float | None = None) -> Reading:
+        return Reading(segment, self.model.depth(segment), hidden, probability)
 
     def _said(self, segment: int, hidden: Tensor) -> Said:
         """Read the token behind the exit where the last row, hidden [1, hidden], stands, once."""
