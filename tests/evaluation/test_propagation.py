@@ -7,8 +7,9 @@ from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from greencode_lsp.engine import EarlyExitModel, load_backbone
 from greencode_lsp.engine.exits import ExitHead
+from greencode_lsp.evaluation.runs.charging import reading_work, reading_works
 from greencode_lsp.evaluation.runs.propagation import PropagatedText
-from greencode_lsp.policy import FixedExit, NeverExit
+from greencode_lsp.policy import Confidence, FixedExit, NeverExit, Verdict
 
 EXITS = (2, 4)
 PROMPT = [5, 17, 3, 88, 41, 9]
@@ -92,3 +93,17 @@ def test_behind_an_exit_at_full_depth_there_is_nothing_to_copy(backbone, text):
     token, _ = with_shortlist.next(token.id, FixedExit(6))
     assert token.exit_layer == 6
     assert token.id % 2 == 0 or token.id in PROMPT
+
+
+@torch.inference_mode()
+def test_a_token_that_was_read_in_vain_says_where_and_costs_that_too(backbone, text):
+    ours, alone = text(), text()
+    for each in (ours, alone):
+        each.prefill(PROMPT)
+    token, verdict = ours.next(PROMPT[-1], Confidence(1.0))
+    assert (token.exit_layer, token.read_in_vain, verdict) == (6, EXITS, Verdict.EXIT)
+    assert token.id == alone.next(PROMPT[-1], NeverExit())[0].id
+    work = reading_work(reading_works(EarlyExitModel(backbone, EXITS)), token)
+    assert work.head_runs == {1: 3}  # these exits are read as full depth is
+    surely, _ = ours.next(token.id, Confidence(0.0))
+    assert (surely.exit_layer, surely.read_in_vain) == (2, ())
