@@ -109,7 +109,7 @@ def broken_tensors(name, value, confirms=False):
         (
             broken_tensors("confirm.mid.weight", lambda t: t[:, :, :-1].copy(), True),
             {"format": "2"},
-            "wrong shape of c",
+            "wrong shape of confirm.mid.weight",
         ),
         (
             broken_tensors("confirm.out.bias", lambda t: t + np.inf, True),

@@ -84,7 +84,7 @@ def calibrate(
         report("testing", done, len(LOSSES))
         chosen = map_within(maps, loss)
         left = loss - (chosen.upper_loss if chosen else 0.0)
-        # What is sure too easily may read too much in vain: the lowest threshold does not always save most.
+        # Where a threshold is low, much may be read in vain: the lowest does not always save most.
         threshold = max(proven(grid, losses_at, left, confidence), key=saved_at, default=None)
         found = describe(loss, threshold, traces, costs, choice_at, losses_at, confidence)
         bounds.append(replace(found, fill=chosen.depth if chosen else 0))
