@@ -22,8 +22,8 @@ class Token:
 
     With `guessed`, it was guessed, and that layer only said yes. With `shortlisted`, it was
     chosen among an exit's shortlist and not among the whole vocabulary. `probability` is what that layer gave it, among
-    the tokens that it could have been. `read_in_vain` are the exits, by depth, where a token was read before it, and not
-    taken.
+    the tokens that it could have been. `read_in_vain` are the exits, by depth, where one was read before it and
+    not taken.
     """
 
     id: int
