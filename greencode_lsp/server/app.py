@@ -11,6 +11,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from greencode_lsp import __version__
+from greencode_lsp.completion.lines import line_end_at, with_plain_line_ends
 from greencode_lsp.completion.suggestion import Suggestion
 from greencode_lsp.energy import grid_factor
 from greencode_lsp.server import payloads
@@ -160,9 +161,10 @@ class GreencodeServer(LanguageServer):
         return Place(
             document.uri if notebook is None else notebook.uri,
             document.language_id or "",
-            (above or "") + prefix,
-            suffix,
+            with_plain_line_ends((above or "") + prefix),
+            with_plain_line_ends(suffix),
             path=document.path or document.uri,
+            line_end=line_end_at(text, offset),
             after_deletion=document.after_deletion,
             only_moved=automatic and document.moved_since_asked(offset),
         )

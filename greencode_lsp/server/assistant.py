@@ -180,6 +180,7 @@ class Assistant:
             if completer is None:
                 return []
             suggestions = await self._compute(completer, request, alternatives, stop)
+        suggestions = [suggestion.with_line_ends(place.line_end) for suggestion in suggestions]
         for suggestion in reversed(suggestions):
             self._remember(suggestion)
             self._listener.completed(place.document, suggestion)
@@ -198,6 +199,8 @@ class Assistant:
             max_quality_loss=self.settings.max_quality_loss / 100,
             least_certain=self.settings.certainty / 100 if automatic else 0.0,
             cancelled=stop.is_set,
+            language=place.language,
+            path=place.path,
         )
 
     async def _recall(self, request: CompletionRequest) -> list[Suggestion]:

@@ -1,6 +1,6 @@
 import pytest
 
-from greencode_lsp.completion.trim import Fitted, fit
+from greencode_lsp.completion.fitting import Cursor, Fitted, fit
 
 
 @pytest.mark.parametrize(
@@ -14,15 +14,15 @@ from greencode_lsp.completion.trim import Fitted, fit
         ("x) + y", "f(", ") * 2", Fitted("x")),
         ('name"', 'd["', '"]', Fitted('name"', 1)),
         ('name"]', 'd["', '"]', Fitted('name"]', 2)),
-        ('"a", "b"', "f(", '"', Fitted('"a", "b"')),
-        ("a, b", "foo(", ", b)", Fitted("a, b", 3)),
+        ('"a", "b"', "f(", '"', Fitted('"a", "b"', 1)),
+        ("a, b", "foo(", ", b)", Fitted("a")),
         (")", "f(x", ")", Fitted("")),
         ("value", "x = ", "", Fitted("value")),
         ("value   \n", "x = ", "   \nnext", Fitted("value")),
     ],
 )
 def test_nothing_behind_the_cursor_on_its_line_is_written_twice(text, prefix, suffix, expected):
-    assert fit(text, prefix, suffix) == expected
+    assert fit(text, Cursor(prefix, suffix, "python")) == expected
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_nothing_behind_the_cursor_on_its_line_is_written_twice(text, prefix, su
     ],
 )
 def test_the_next_lines_are_not_written_twice(text, prefix, suffix, expected):
-    assert fit(text, prefix, suffix).text == expected
+    assert fit(text, Cursor(prefix, suffix, "python")).text == expected

@@ -1,0 +1,113 @@
+"""A suggestion as it may be shown: nothing twice, nothing left open or closed that was not so before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from greencode_lsp.completion.fitting.cursor import Cursor
+from greencode_lsp.completion.fitting.endings import shorter, whole_part, with_closers, without_dangling_end
+from greencode_lsp.completion.fitting.indentation import with_own_indentation
+from greencode_lsp.completion.fitting.joining import joined, only_closes, replaceable
+from greencode_lsp.completion.fitting.repeats import without_known_lines
+from greencode_lsp.completion.fitting.residue import without_chat
+from greencode_lsp.completion.syntax.tables import BRACKETS
+
+LONGEST_TRIED = 160
+"""How many shorter beginnings of a suggestion are tried before it is given up."""
+
+WORD_REST = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A suggestion's text, and how many characters behind the cursor on its line it replaces."""
+
+    text: str
+    replaces: int = 0
+
+
+NOTHING = Fitted("")
+
+
+def fit(text: str, cursor: Cursor, *, unfinished: bool = False, at_limit: bool = False) -> Fitted:
+    """Fit what a model wrote to what stands around the cursor; the text is empty where nothing of it may be shown.
+
+    `unfinished`: the model was stopped before it had come to an end, `at_limit` by the number of tokens. Then the text
+    ends behind the last whole thing. A text is shown whole where that leaves all brackets, strings and tags balanced
+    as they were, else with its own brackets closed, else as far as they are.
+    """
+    text = without_chat(text, cursor)
+    text = with_own_indentation(text, cursor.line_prefix, cursor.line_above, cursor.indent_style)
+    text = without_known_lines(text, cursor)
+    if unfinished:
+        text = whole_part(text, at_limit)
+    if not text.strip():
+        return NOTHING
+    if cursor.line_suffix.strip():
+        return fit_before_rest(text, cursor, unfinished)
+    return first_kept(endings(text, cursor, unfinished), cursor, rest="")
+
+
+def fit_before_rest(text: str, cursor: Cursor, unfinished: bool) -> Fitted:
+    """Fit a suggestion where text stands behind the cursor on its line."""
+    rest = cursor.line_suffix
+    if rest.lstrip().startswith(text.strip()):
+        return NOTHING
+    if only_closes(rest):
+        return first_kept(endings(text, cursor, unfinished), cursor, rest)
+    word = WORD_REST.match(rest)
+    if word and (cursor.line_prefix[-1:].isalnum() or cursor.line_prefix[-1:] == "_"):
+        return fit_inside_word(text, word.group(), cursor)
+    text = joined(text, cursor)
+    return first_kept(endings(text, cursor, unfinished), cursor, rest="") if text.strip() else NOTHING
+
+
+def fit_inside_word(text: str, rest_of_word: str, cursor: Cursor) -> Fitted:
+    """Fit a suggestion inside a word: it has to say the rest of that word, and is shown where nothing else follows."""
+    behind = cursor.line_suffix[len(rest_of_word) :]
+    if not text.startswith(rest_of_word) or text.strip() == rest_of_word or not only_closes(behind):
+        return NOTHING
+    return first_kept(iter([text]), cursor, cursor.line_suffix, least=len(rest_of_word))
+
+
+def endings(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
+    """Yield forms of a suggestion, the best first: whole, with its brackets closed, and ever shorter ones."""
+    whole = without_dangling_end(text, cursor) if unfinished else text.rstrip()
+    if not whole.strip():
+        return
+    yield whole
+    yield from closed(whole, cursor, unfinished)
+    for count, beginning in enumerate(shorter(whole)):
+        if count == LONGEST_TRIED:
+            return
+        if shortened := without_dangling_end(beginning, cursor):
+            yield shortened
+
+
+def closed(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
+    """Yield a suggestion with its brackets closed, where that makes sense: behind something that is in them."""
+    empty = text.rstrip()[-1:] in BRACKETS
+    if unfinished and empty and not text.endswith("{"):
+        return
+    if (whole := with_closers(text, cursor)) is not None:
+        yield whole
+
+
+def first_kept(forms: Iterator[str], cursor: Cursor, rest: str, least: int = 0) -> Fitted:
+    """Return the first of some forms that keeps the balance, in place of as much of `rest` as it says again."""
+    for form in forms:
+        for length in replaceable(form, rest):
+            if length >= least and cursor.balance.is_kept(form, length):
+                shown = without_needless_comma(form, cursor, length)
+                return Fitted(shown, length) if shown.strip() else NOTHING
+    return NOTHING
+
+
+def without_needless_comma(text: str, cursor: Cursor, replaces: int) -> str:
+    """Drop a comma at the end of a suggestion in JSON where a closing bracket follows, which allows none there."""
+    following = cursor.suffix[replaces:].lstrip()[:1]
+    if cursor.syntax.name == "json" and text.endswith(",") and following in BRACKETS.values():
+        return text[:-1]
+    return text
