@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from greencode_lsp.completion.fitting.cursor import Cursor
 from greencode_lsp.completion.fitting.indentation import blanks_of
 from greencode_lsp.completion.lines import split_lines
-from greencode_lsp.completion.syntax.tables import BRACKETS
+from greencode_lsp.completion.syntax.tables import BRACKETS, HOLE
 
-PIECE = re.compile(r"\w+|\s+|[^\w\s]")
+CLOSERS = {**BRACKETS, HOLE: "}"}
+PIECE = re.compile(r"</[\w.:-]*\s*>|\w+|\s+|[^\w\s]")
 DANGLING = re.compile(
     r"(?:[ \t]+|(?<!\+)\+|(?<!-)-|(?<![*/])[*/](?![*/])|[=%&|^<~!?,.@:\\]|->|=>|(?<=\s)>|"
     r"\b(?:and|or|not|in|is|if|elif|else|for|while|as|import|from|new|typeof|instanceof|await|lambda|extends|implements|"
@@ -74,13 +75,13 @@ def with_closers(text: str, cursor: Cursor) -> str | None:
     What was opened on an earlier line is closed on a line of its own, indented as the line that opened it.
     """
     own = cursor.balance.own(text)
-    if not own or not all(mark in BRACKETS or (mark[0] == "<" and mark[-1] == ">") for mark in own):
+    if not own or not all(mark in CLOSERS or (mark[0] == "<" and mark[-1] == ">") for mark in own):
         return None
     opened_on = opening_lines(text, cursor, len(own))
     lines = split_lines(cursor.line_prefix + text)
     closed, line = text, len(lines) - 1
     for mark, opening in zip(reversed(own), reversed(opened_on), strict=True):
-        closer = BRACKETS.get(mark) or f"</{mark[1:]}"
+        closer = CLOSERS.get(mark) or f"</{mark[1:]}"
         if opening == line:
             closed += closer
         else:

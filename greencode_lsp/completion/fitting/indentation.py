@@ -26,11 +26,8 @@ class IndentStyle:
     def of(cls, prefix: str, suffix: str) -> IndentStyle:
         """Find the style of the text around a cursor; the lines nearest above it decide where both occur."""
         line = split_lines(prefix[-LOOKED_AT:])[-1]
-        if line[:1] in ("\t", " ") and not line.strip():
-            tabs: bool | None = line[0] == "\t"
-        else:
-            tabs = None
-        before = [blanks_of(one) for one in split_lines(prefix[-LOOKED_AT:])[:-1] if one.strip()]
+        tabs = line[0] == "\t" if line[:1] in ("\t", " ") else None
+        before = [blanks_of(one) for one in split_lines(prefix[-LOOKED_AT:]) if one.strip()]
         behind = [blanks_of(one) for one in split_lines(suffix[:LOOKED_AT])[1:] if one.strip()]
         nearest = next((blanks for blanks in (*reversed(before), *behind) if blanks), None)
         if tabs is None and nearest is not None:

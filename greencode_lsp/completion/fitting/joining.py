@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from greencode_lsp.completion.fitting.cursor import Cursor
 
-CLOSING_REST = re.compile(r"(?:[\s)\]}'\"`;,:>?!{]|=>|</[\w.:-]*|/>|\*/|-->)*")
+CLOSING_REST = re.compile(r"(?:\(\)|\[\]|[\s)\]}'\"`;,:>?!{]|=>|</[\w.:-]*|/>|\*/|-->)*")
 """A rest of a line that only closes what stands before the cursor, as an editor puts it there."""
 
 TOKEN = re.compile(r"\w+|[^\w\s]")

@@ -37,6 +37,8 @@ class Balance:
         written = scan(self._line + text, self.syntax, self.opened, len(self._line))
         after = self._left_behind(written.stack, replaces)
         after.update(written.problems)
+        if self._hides_rest(written.stack, replaces):
+            after[LINE_COMMENT] += 1
         return after - self._before
 
     def own(self, text: str) -> Stack:
@@ -60,6 +62,12 @@ class Balance:
     def in_string(self, stack: Stack) -> bool:
         """Say whether what follows would be part of a string."""
         return bool(stack) and stack[-1] in self.syntax.string_forms
+
+    def _hides_rest(self, stack: Stack, replaces: int) -> bool:
+        """Say whether a comment would hide the rest of the cursor's line, which is none now."""
+        comment = (LINE_COMMENT,)
+        rest = LINE_END.split(self._following[replaces:], 1)[0]
+        return stack[-1:] == comment and self.opened[-1:] != comment and bool(rest.strip())
 
     def _left_behind(self, stack: Stack, replaces: int) -> Counter[str]:
         key = (stack, replaces)

@@ -73,7 +73,7 @@ RUST = Syntax(
     literals=r"b?'(?:[^'\\\r\n]|\\[^\r\n][^'\r\n]*+)'",
 )
 PYTHON = Syntax("python", "indent", (HASH,), (), python_strings())
-SHELL = Syntax("shell", "", (r"(?<![^\s;(])#[^\r\n]*",), (), (SHELL_DOUBLE, SHELL_SINGLE), literals=r"\\.|\$\{?#")
+SHELL = Syntax("shell", "", (r"(?<![^\s;(])#[^\r\n]*",), (), (SHELL_DOUBLE, SHELL_SINGLE), literals=r"\\.")
 YAML = Syntax("yaml", "", (SPACED_HASH,), (), (YAML_DOUBLE, YAML_SINGLE), prose=True)
 TOML = Syntax("toml", "", (HASH,), (), (LONG_DOUBLE, LONG_SINGLE, DOUBLE, SINGLE), prose=True)
 JSON = Syntax("json", "", (SLASHES,), (C_BLOCK,), (DOUBLE,))
@@ -83,7 +83,13 @@ SWIFT = Syntax("swift", "free", (SLASHES,), (C_BLOCK,), (LONG_DOUBLE, DOUBLE))
 KOTLIN = Syntax("kotlin", "free", (SLASHES,), (C_BLOCK,), (LONG_DOUBLE, DOUBLE, SINGLE))
 SCALA = Syntax("scala", "free", (SLASHES,), (C_BLOCK,), (LONG_DOUBLE, DOUBLE), literals=r"'(?:[^'\\\r\n]|\\.)'")
 DART = Syntax("dart", "braces", (SLASHES,), (C_BLOCK,), (LONG_DOUBLE, LONG_SINGLE, DOUBLE, SINGLE))
-LUA = Syntax("lua", "", (r"--(?!\[\[)[^\r\n]*",), (("--[[", "]]"),), (DOUBLE, SINGLE))
+LUA = Syntax(
+    "lua",
+    "",
+    (r"--(?!\[\[)[^\r\n]*",),
+    (("--[[", "]]"),),
+    (StringForm("[[", r"\[\[", "]]", multiline=True, escapes=False), DOUBLE, SINGLE),
+)
 SQL = Syntax("sql", "", (DASHES,), (C_BLOCK,), (DOUBLE, SHELL_SINGLE), prose=True)
 HASKELL = Syntax("haskell", "", (DASHES,), (("{-", "-}"),), (DOUBLE,), literals=r"\b'|'(?:[^'\\\r\n]|\\[^'\r\n]+)'")
 LISP = Syntax("lisp", "", (SEMICOLON,), (("#|", "|#"),), (StringForm('"', '"', '"', multiline=True),), literals=r"\\.")
@@ -91,7 +97,10 @@ HASHED = Syntax("hashed", "", (HASH,), (), (DOUBLE, SINGLE))
 ELIXIR = Syntax("elixir", "", (HASH,), (), (LONG_DOUBLE, LONG_SINGLE, DOUBLE, SINGLE))
 CSS = Syntax("css", "braces", (), (C_BLOCK,), (DOUBLE, SINGLE))
 SCSS = Syntax("scss", "braces", (r"(?<!:)//[^\r\n]*",), (C_BLOCK,), (DOUBLE, SINGLE))
-HTML = Syntax("html", "", (SLASHES,), (C_BLOCK,), (DOUBLE, SINGLE, TEMPLATE), regexes=True, markup=True, prose=True)
+HTML = Syntax(
+    "html", "", (SLASHES,), (C_BLOCK,), (DOUBLE, SINGLE, TEMPLATE), regexes=True, markup=True, html=True, prose=True
+)
+XML = Syntax("xml", "", (), (), (), markup=True, prose=True)
 PROSE = Syntax("prose", prose=True)
 UNKNOWN = Syntax("unknown", "", (), (), (DOUBLE,))
 """Of a language that nobody named here, brackets and double quotes are likely to be what they are elsewhere."""
@@ -123,7 +132,8 @@ LANGUAGES: dict[Syntax, str] = {
     HASHED: "perl perl6 r julia makefile cmake dockerfile terraform hcl nix powershell tcl awk gitignore nginx",
     CSS: "css",
     SCSS: "scss less stylus sass postcss",
-    HTML: "html xml svg vue svelte astro handlebars django-html jinja-html ejs erb vue-html xsl",
+    HTML: "html vue svelte astro handlebars django-html jinja-html ejs erb vue-html",
+    XML: "xml svg xsl xaml plist",
     PROSE: "plaintext markdown restructuredtext latex tex asciidoc text mdx quarto rmd typst log csv git-commit "
     "gitcommit git-rebase feature cucumber bibtex",
 }

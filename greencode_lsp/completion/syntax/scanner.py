@@ -241,7 +241,7 @@ class _Reader:
             if kind == "broken":
                 self.problems.append(opening)
                 return match.start()
-            if kind == "end" and not (self.syntax.markup and opening[1:] in VOID_ELEMENTS):
+            if kind == "end" and not self._is_void(opening[1:]):
                 self.stack.append(opening + ">")
             return match.end()
         return len(self.text)
@@ -253,8 +253,12 @@ class _Reader:
             return
         depth = len(self.stack) - 1 - self.stack[::-1].index(mark)
         left = self.stack[depth + 1 :]
-        self.problems.extend(other for other in left if not (self.syntax.markup and other[1:-1] in OPTIONAL_ENDS))
+        self.problems.extend(other for other in left if not (self.syntax.html and other[1:-1] in OPTIONAL_ENDS))
         del self.stack[depth:]
 
+    def _is_void(self, name: str) -> bool:
+        """Say whether an element has no content: a declaration, an instruction, or by HTML's rules."""
+        return name.startswith(("!", "?")) or (self.syntax.html and name in VOID_ELEMENTS)
+
     def _folded(self, name: str) -> str:
-        return name.lower() if self.syntax.markup else name
+        return name.lower() if self.syntax.html else name

@@ -65,8 +65,9 @@ class Syntax:
 
     `line_comments` are regular expressions, `block_comments` pairs of texts, and `literals` a regular expression for
     what is to be passed over as a whole, such as a character of Rust. A language with `markup` begins in text and not
-    in code. With `regexes`, a slash where a value is expected begins a regular expression, as in JavaScript. `family`
-    says how statements end: "braces" (with semicolons), "free" (without), "indent" or "".
+    in code; with `html`, elements may lack an end. With `regexes`, a slash where a value is expected begins a regular
+    expression, as in JavaScript. `family` says how statements end: "braces" (with semicolons), "free" (without),
+    "indent" or "". `prose` languages hold sentences.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Syntax:
     regexes: bool = False
     jsx: bool = False
     markup: bool = False
+    html: bool = False
     prose: bool = False
 
     @cached_property
