@@ -20,6 +20,7 @@ from greencode_lsp.server.documents import Document, Documents
 from greencode_lsp.server.items import completion_id, inline_item, menu_item
 from greencode_lsp.server.place import Place
 from greencode_lsp.server.protocol import AnsweringProtocol
+from greencode_lsp.server.rules import path_of
 from greencode_lsp.server.settings import Reading, Settings, read_settings
 from greencode_lsp.server.watchdog import watch_process
 
@@ -162,7 +163,7 @@ class GreencodeServer(LanguageServer):
             document.language_id or "",
             (above or "") + prefix,
             suffix,
-            path=document.path or document.uri,
+            path=path_of(document.uri if notebook is None else notebook.uri),
             after_deletion=document.after_deletion,
             only_moved=automatic and document.moved_since_asked(offset),
         )

@@ -24,7 +24,7 @@ from greencode_lsp.server.payloads import Kind
 from greencode_lsp.server.place import Place
 from greencode_lsp.server.power import on_battery
 from greencode_lsp.server.rhythm import Rhythm
-from greencode_lsp.server.rules import ALWAYS, WHILE_TYPING, objection
+from greencode_lsp.server.rules import WHILE_TYPING, excluded_path, excluding_pattern, objection, reason_against
 from greencode_lsp.server.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,14 +67,20 @@ class Assistant:
         self._paused_until: float | None = None
         self._resume: asyncio.TimerHandle | None = None
         self._problem: tuple[Kind, str] | None = None
+        self._not_here = ""
 
     # Settings and loading
 
     def configure(self, settings: Settings) -> None:
         """Take new settings; load the model again where they name another one."""
         old, self.settings = self.settings, settings
+        self._not_here = ""
         if settings.profile != old.profile:
             self.profile = settings.profile
+        if settings.exclude != old.exclude:
+            self._other_files.keep(
+                lambda piece: excluding_pattern(piece.path, piece.language, settings.exclude) is None
+            )
         reload = load_options(old) != load_options(settings)
         if self._loading is not None and not reload:
             self._check_profile()
@@ -149,7 +155,7 @@ class Assistant:
         Cancelling this coroutine stops the computation.
         """
         await self._configured.wait()
-        if self.paused or objection(ALWAYS, place, self.settings):
+        if self.paused or not self._completes_in(place):
             return []
         if (previous := self._running.get(place.document)) is not None:
             previous.cancel()
@@ -164,6 +170,14 @@ class Assistant:
         finally:
             if self._running.get(place.document) is task:
                 del self._running[place.document]
+
+    def _completes_in(self, place: Place) -> bool:
+        """Say whether a document gets suggestions at all; where it gets none, the status says why."""
+        reason = reason_against(place, self.settings)
+        if reason != self._not_here:
+            self._not_here = reason
+            self._announce()
+        return not reason
 
     async def _suggest(self, place: Place, automatic: bool) -> list[Suggestion]:
         """Find suggestions: in the cache at once; by computing where nothing objects and no other key comes."""
@@ -257,12 +271,13 @@ class Assistant:
 
     def opened(self, place: Place) -> None:
         """Note that a document has been opened: its beginning may be of use elsewhere."""
-        self._other_files.add(head_of(place.document, place.language, place.path, place.prefix + place.suffix))
+        if not excluded_path(place, self.settings):
+            self._other_files.add(head_of(place.document, place.language, place.path, place.prefix + place.suffix))
 
     def _seen_from(self, place: Place) -> tuple[str, ...]:
         """Return pieces of other files; where the person last was in another one becomes such a piece."""
         last, self._last_place = self._last_place, place
-        if last is not None and last.document != place.document:
+        if last is not None and last.document != place.document and not excluded_path(last, self.settings):
             self._other_files.add(piece_at(last.document, last.language, last.path, last.prefix, last.suffix))
         if not self.settings.other_files:
             return ()
@@ -340,6 +355,8 @@ class Assistant:
             self._listener.status_changed("inactive", busy, f"paused until {until}")
         elif self.settings.pause_on_battery and on_battery():
             self._listener.status_changed("inactive", busy, "paused on battery")
+        elif self._not_here:
+            self._listener.status_changed("normal", busy, self._not_here)
         elif self.loaded is None:
             self._listener.status_changed("normal", busy, f"loading {self.settings.model}")
         else:

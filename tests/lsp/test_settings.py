@@ -5,7 +5,7 @@ import pytest
 from lsprotocol import types
 
 from greencode_lsp.server.settings import Settings, read_settings
-from tests.lsp.conftest import OPTIONS, PYTHON, Editor, run, running_editor, until
+from tests.lsp.conftest import OPTIONS, PYTHON, Editor, change_settings, run, running_editor, until
 
 
 def test_every_setting_is_read_in_the_spelling_of_clients() -> None:
@@ -86,11 +86,6 @@ def test_a_section_that_is_no_object_leaves_the_defaults(section: Any) -> None:
     reading = read_settings(section)
     assert reading.settings == Settings()
     assert len(reading.complaints) == 1
-
-
-async def change_settings(editor: Editor, section: Any) -> None:
-    editor.client.set_configuration(section, section="greencode")
-    editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings=None))
 
 
 async def test_changed_settings_act_on_the_next_completion(default_bundle_folder: Path, tmp_path: Path) -> None:
