@@ -1,11 +1,16 @@
 """Files that hold secrets get no suggestions, are seen by no other file, and leave nothing in the cache."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 from lsprotocol import types
 
+from greencode_lsp.server.secret_files import SECRET_FILES
 from tests.lsp.conftest import OPTIONS, PYTHON, Editor, change_settings, running_editor, until
+
+ROOT = Path(__file__).resolve().parents[2]
 
 ENV = "GATEWAY_TOKEN=tok_live_93bX2mQz81\nGATEWAY_TOKEN_OLD="
 
@@ -78,9 +83,22 @@ async def test_other_files_never_see_a_file_while_it_is_excluded(default_bundle_
         await until(lambda: len(editor.energy) > told, "it is completed now")
         assert not editor.energy[-1]["cached"]
         assert (await asked_in("two")).startswith("_splines_quickly")
+        await editor.suggest(secret, 1, 28)  # where the person was last when it is excluded again
 
         await change_settings(editor, options)
         await until(lambda: "profile auto" in editor.status[-1]["message"], "the default is in force again")
         assert await editor.suggest(secret, 1, 28) == []
         assert "quickly" not in await asked_in("three")
         await editor.client.shutdown_session()
+
+
+def test_vs_code_shows_the_same_default() -> None:
+    manifest = json.loads((ROOT / "vscode-client" / "package.json").read_text(encoding="utf-8"))
+    shown = manifest["contributes"]["configuration"]["properties"]["greencode.exclude"]["default"]
+    assert tuple(shown) == SECRET_FILES
+
+
+def test_the_readme_lists_the_same_default() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = readme.partition("### Files that are left out")[2].partition("A list of your own")[0]
+    assert set(re.findall(r"`([^`]+)`", listed)) >= {pattern.removeprefix("!") for pattern in SECRET_FILES}
