@@ -80,6 +80,10 @@ class GreencodeServer(LanguageServer):
             today = completer.ledger.today(factor)
             self.protocol.notify(payloads.ENERGY, payloads.energy_payload(document, suggestion, today, factor))
 
+    def warned(self, message: str) -> None:
+        """Show a warning."""
+        self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
+
     def load_progress(self, stage: str, done: int, total: int) -> None:
         """Show loading as work-done progress, where the client can."""
         token = self._progress_token
@@ -110,7 +114,7 @@ class GreencodeServer(LanguageServer):
     def apply(self, reading: Reading) -> None:
         """Use settings, and tell the user about those that cannot be used."""
         for complaint in reading.complaints:
-            self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, complaint))
+            self.warned(complaint)
         self.assistant.configure(reading.settings)
 
     async def pull_settings(self) -> Any:

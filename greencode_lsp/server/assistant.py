@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greencode_lsp.completion.other_files import OtherFiles, head_of, piece_at
-from greencode_lsp.completion.profiles import ProfileError, resolve_profile
+from greencode_lsp.completion.profiles import ProfileError, loss_note, resolve_profile
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, Suggestion
 from greencode_lsp.errors import UserError
 from greencode_lsp.policy import BundlePolicy
@@ -44,6 +44,9 @@ class Listener(Protocol):
     def completed(self, document: str, suggestion: Suggestion) -> None:
         """Tell the user what a completion took."""
 
+    def warned(self, message: str) -> None:
+        """Show the user one line that asks for attention once."""
+
     def load_progress(self, stage: str, done: int, total: int) -> None:
         """Tell the user how far loading is; `stage` "" means it has ended."""
 
@@ -68,6 +71,7 @@ class Assistant:
         self._resume: asyncio.TimerHandle | None = None
         self._problem: tuple[Kind, str] | None = None
         self._not_here = ""
+        self._loss_notes: set[str] = set()
 
     # Settings and loading
 
@@ -99,6 +103,7 @@ class Assistant:
         completer = self.loaded
         resolve_profile(name, completer.policy if completer else BundlePolicy())
         self.profile = name
+        self._tell_loss()
         self._announce()
 
     async def _load(self, options: LoadOptions) -> Completer | None:
@@ -127,7 +132,8 @@ class Assistant:
         """Check everything this server needs, with the model that is loaded."""
         completer = await self.completer()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._model_thread, examine, load_options(self.settings), completer)
+        bound = (self.profile, self.settings.max_quality_loss / 100)
+        return await loop.run_in_executor(self._model_thread, examine, load_options(self.settings), completer, bound)
 
     def _check_profile(self) -> None:
         """Fall back to auto, saying so, where the loaded bundle cannot do the chosen profile."""
@@ -139,7 +145,21 @@ class Assistant:
             except ProfileError as error:
                 self._problem = ("warning", f"{error}; using auto")
                 self.profile = "auto"
+            self._tell_loss()
         self._announce()
+
+    def _tell_loss(self) -> None:
+        """Tell the user, once, where the allowed quality loss is none that the model is calibrated for."""
+        if (note := self._loss_note()) and note not in self._loss_notes:
+            self._loss_notes.add(note)
+            log.warning("%s", note)
+            self._listener.warned(f"greencode: {note}")
+
+    def _loss_note(self) -> str:
+        completer = self.loaded
+        if completer is None:
+            return ""
+        return loss_note(self.profile, completer.policy, self.settings.max_quality_loss / 100)
 
     @property
     def loaded(self) -> Completer | None:
@@ -360,4 +380,5 @@ class Assistant:
         elif self.loaded is None:
             self._listener.status_changed("normal", busy, f"loading {self.settings.model}")
         else:
-            self._listener.status_changed("normal", busy, f"{self.settings.model}, profile {self.profile}")
+            parts = (f"{self.settings.model}, profile {self.profile}", self._loss_note())
+            self._listener.status_changed("normal", busy, "; ".join(filter(None, parts)))
