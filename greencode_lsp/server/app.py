@@ -21,6 +21,7 @@ from greencode_lsp.server.documents import Document, Documents
 from greencode_lsp.server.items import completion_id, inline_item, menu_item
 from greencode_lsp.server.place import Place
 from greencode_lsp.server.protocol import AnsweringProtocol
+from greencode_lsp.server.rules import path_of
 from greencode_lsp.server.settings import Reading, Settings, read_settings
 from greencode_lsp.server.watchdog import watch_process
 
@@ -80,6 +81,10 @@ class GreencodeServer(LanguageServer):
             today = completer.ledger.today(factor)
             self.protocol.notify(payloads.ENERGY, payloads.energy_payload(document, suggestion, today, factor))
 
+    def warned(self, message: str) -> None:
+        """Show a warning."""
+        self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
+
     def load_progress(self, stage: str, done: int, total: int) -> None:
         """Show loading as work-done progress, where the client can."""
         token = self._progress_token
@@ -110,7 +115,7 @@ class GreencodeServer(LanguageServer):
     def apply(self, reading: Reading) -> None:
         """Use settings, and tell the user about those that cannot be used."""
         for complaint in reading.complaints:
-            self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, complaint))
+            self.warned(complaint)
         self.assistant.configure(reading.settings)
 
     async def pull_settings(self) -> Any:
@@ -163,7 +168,7 @@ class GreencodeServer(LanguageServer):
             document.language_id or "",
             with_plain_line_ends((above or "") + prefix),
             with_plain_line_ends(suffix),
-            path=document.path or document.uri,
+            path=path_of(document.uri if notebook is None else notebook.uri),
             line_end=line_end_at(text, offset),
             after_deletion=document.after_deletion,
             only_moved=automatic and document.moved_since_asked(offset),

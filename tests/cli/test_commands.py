@@ -92,6 +92,8 @@ def test_the_doctor_finds_this_machine_fit(default_bundle_folder: Path, tmp_path
     completion = next(check for check in checks if check["name"] == "completion")
     assert completion["ok"]
     assert "tokens in" in completion["detail"]
+    loss = next(check for check in checks if check["name"] == "quality loss")
+    assert loss["detail"] == "calibrated for 0.5 %, 1 %, 2 %, 5 %; by default balanced 1 %, eco 5 %"
 
 
 def test_the_doctor_names_what_fails_and_the_fix(tmp_path: Path) -> None:

@@ -164,6 +164,11 @@ async def editor(default_bundle_folder: Path, tmp_path_factory: pytest.TempPathF
         await editor.client.shutdown_session()
 
 
+async def change_settings(editor: Editor, section: Any) -> None:
+    editor.client.set_configuration(section, section="greencode")
+    editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings=None))
+
+
 async def run(editor: Editor, command: str, *arguments: Any) -> Any:
     answer = await editor.client.workspace_execute_command_async(
         types.ExecuteCommandParams(f"greencode.{command}", list(arguments) or None)
