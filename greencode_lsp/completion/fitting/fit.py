@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from greencode_lsp.completion.fitting.cursor import Cursor
 from greencode_lsp.completion.fitting.endings import shorter, whole_part, with_closers, without_dangling_end
 from greencode_lsp.completion.fitting.indentation import with_own_indentation
 from greencode_lsp.completion.fitting.joining import joined, only_closes, replaceable
-from greencode_lsp.completion.fitting.repeats import without_known_lines
+from greencode_lsp.completion.fitting.repeats import without_foreign_closers, without_known_lines
 from greencode_lsp.completion.fitting.residue import without_chat
+from greencode_lsp.completion.fitting.statements import finished
 from greencode_lsp.completion.syntax.tables import BRACKETS
 
-LONGEST_TRIED = 160
+MOST_TRIED = 160
 """How many shorter beginnings of a suggestion are tried before it is given up."""
 
 WORD_REST = re.compile(r"\w+")
@@ -40,14 +42,23 @@ def fit(text: str, cursor: Cursor, *, unfinished: bool = False, at_limit: bool =
     """
     text = without_chat(text, cursor)
     text = with_own_indentation(text, cursor.line_prefix, cursor.line_above, cursor.indent_style)
-    text = without_known_lines(text, cursor)
+    text = without_foreign_closers(without_known_lines(text, cursor), cursor)
     if unfinished:
         text = whole_part(text, at_limit)
-    if not text.strip():
+    if not text.strip() or is_misplaced(text, cursor):
         return NOTHING
     if cursor.line_suffix.strip():
         return fit_before_rest(text, cursor, unfinished)
     return first_kept(endings(text, cursor, unfinished), cursor, rest="")
+
+
+def is_misplaced(text: str, cursor: Cursor) -> bool:
+    """Say whether nothing may stand here: behind the one value of a JSON document, or code inside a tag."""
+    opened = cursor.balance.opened
+    if cursor.syntax.name == "json" and not opened:
+        return cursor.prefix.rstrip().endswith(("}", "]"))
+    in_tag = bool(opened) and opened[-1][0] == "<" and opened[-1][-1] != ">" and opened[-1] != "<!--"
+    return in_tag and text.lstrip()[:1] in (")", "]", "}", ";", ",")
 
 
 def fit_before_rest(text: str, cursor: Cursor, unfinished: bool) -> Fitted:
@@ -77,13 +88,17 @@ def endings(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
     whole = without_dangling_end(text, cursor) if unfinished else text.rstrip()
     if not whole.strip():
         return
-    yield whole
-    yield from closed(whole, cursor, unfinished)
-    for count, beginning in enumerate(shorter(whole)):
-        if count == LONGEST_TRIED:
-            return
-        if shortened := without_dangling_end(beginning, cursor):
-            yield shortened
+    forms = [whole, *closed(whole, cursor, unfinished)]
+    yield from (finished_forms(forms, cursor) if unfinished else forms)
+    shortened = (without_dangling_end(beginning, cursor) for beginning in itertools.islice(shorter(whole), MOST_TRIED))
+    yield from finished_forms(filter(None, shortened), cursor)
+
+
+def finished_forms(forms: Iterable[str], cursor: Cursor) -> Iterator[str]:
+    """Yield those of some forms that end with a whole statement."""
+    for form in forms:
+        if whole := finished(form, cursor):
+            yield whole
 
 
 def closed(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:

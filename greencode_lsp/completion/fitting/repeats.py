@@ -8,6 +8,7 @@ from greencode_lsp.completion.fitting.cursor import Cursor
 from greencode_lsp.completion.lines import split_lines
 
 WORD = re.compile(r"\w")
+CLOSERS_ONLY = re.compile(r"[)\]};,\s]+")
 CLOSING_WORDS = {"end", "fi", "done", "esac", "endif", "else", "else:", "break", "break;", "pass", "};"}
 COMMENTS = ("#", "//", "--", "/*", "*", "<!--", ";", "%", '"""')
 REPEATED_COMMENT_LINES = 20
@@ -24,12 +25,28 @@ def without_known_lines(text: str, cursor: Cursor) -> str:
     return "".join(lines[:end]).rstrip("\r\n")
 
 
+def without_foreign_closers(text: str, cursor: Cursor) -> str:
+    """Cut a suggestion before a line of closers only that closes what the document closes further below."""
+    balance = cursor.balance
+    if any(mark in balance.missing for mark in balance.opened):
+        return text  # there is none further below
+    beginning = ""
+    for number, line in enumerate(split_lines(text)):
+        whole = cursor.line_prefix + line if number == 0 else line
+        if CLOSERS_ONLY.fullmatch(whole.strip()) and len(balance.opened_behind(beginning + line)) < len(balance.opened):
+            return beginning.rstrip()
+        beginning += line
+    return text
+
+
 def first_known_below(whole: list[str], cursor: Cursor) -> int:
     """Return the number of the line from which on a suggestion says what the lines below say, indentation included.
 
     Lines without a word close something: whether they are there already is for the balance of brackets to say.
     """
     below = [line.rstrip() for line in cursor.below if line.strip()]
+    if below and whole[0].strip() == below[0].strip() and not CLOSERS_ONLY.fullmatch(below[0].strip()):
+        return 0
     for start, line in enumerate(whole):
         ours = [other.rstrip() for other in whole[start:] if other.strip()]
         if is_telling(line) and same_lines(ours, below, start == 0):

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 
 from greencode_lsp.completion.lines import LINE_END
-from greencode_lsp.completion.syntax.scanner import LINE_COMMENT, MARKUP_COMMENT, Stack, open_behind, scan
+from greencode_lsp.completion.syntax.scanner import (
+    CHUNK_CHARACTERS,
+    LINE_COMMENT,
+    LONGEST_READ,
+    MARKUP_COMMENT,
+    Stack,
+    open_behind,
+    read_piece,
+    scan,
+)
 from greencode_lsp.completion.syntax.tables import BRACKETS, HOLE, Syntax
-
-WINDOW_CHARACTERS = 4000
-"""How much of what follows the cursor is read: what stays open to its end counts as open."""
 
 
 class Balance:
@@ -19,10 +26,13 @@ class Balance:
         self.syntax = syntax
         self.opened: Stack = open_behind(prefix, syntax)
         self._line = LINE_END.split(prefix[-400:])[-1]
-        end = LINE_END.search(suffix, WINDOW_CHARACTERS) if len(suffix) > WINDOW_CHARACTERS else None
-        self._following = suffix[: end.end()] if end else suffix
-        self._behind: dict[tuple[Stack, int], Counter[str]] = {}
-        self._before = self._left_behind(self.opened, 0)
+        self._rest, *self._pieces = pieces_behind(suffix)
+        self._marks = self._before()
+
+    @cached_property
+    def missing(self) -> Counter[str]:
+        """What is wrong in the document without any text: open to its end, or closed without having been opened."""
+        return self._left_behind(self.opened, 0)
 
     def opened_behind(self, text: str) -> Stack:
         """Return what is open behind `text`, written at the cursor."""
@@ -39,7 +49,7 @@ class Balance:
         after.update(written.problems)
         if self._hides_rest(written.stack, replaces):
             after[LINE_COMMENT] += 1
-        return after - self._before
+        return after - self.missing
 
     def own(self, text: str) -> Stack:
         """Return what `text` opens and leaves open, outermost first."""
@@ -66,12 +76,46 @@ class Balance:
     def _hides_rest(self, stack: Stack, replaces: int) -> bool:
         """Say whether a comment would hide the rest of the cursor's line, which is none now."""
         comment = (LINE_COMMENT,)
-        rest = LINE_END.split(self._following[replaces:], 1)[0]
-        return stack[-1:] == comment and self.opened[-1:] != comment and bool(rest.strip())
+        return stack[-1:] == comment and self.opened[-1:] != comment and bool(self._rest[replaces:].strip())
+
+    def _before(self) -> list[tuple[Stack, Counter[str]]]:
+        """Return, for each piece behind the cursor's line, what is open before it and what is wrong from there on."""
+        states = [scan(self._rest, self.syntax, self.opened)]
+        for piece in self._pieces:
+            states.append(read_piece(piece, self.syntax, states[-1].stack))
+        wrong = left_open(states[-1].stack)
+        marks = [(states[-1].stack, Counter(wrong))]
+        for before, state in zip(reversed(states[:-1]), reversed(states[1:]), strict=True):
+            wrong.update(state.problems)
+            marks.append((before.stack, Counter(wrong)))
+        return marks[::-1]
 
     def _left_behind(self, stack: Stack, replaces: int) -> Counter[str]:
-        key = (stack, replaces)
-        if key not in self._behind:
-            rest = scan(self._following[replaces:], self.syntax, stack)
-            self._behind[key] = Counter(rest.problems) + Counter(mark for mark in rest.stack if mark != LINE_COMMENT)
-        return Counter(self._behind[key])
+        """Return what is wrong behind the cursor where `stack` is open there; only as much is read as differs."""
+        rest = scan(self._rest[replaces:], self.syntax, stack)
+        wrong, stack = Counter(rest.problems), rest.stack
+        for piece, (known, known_wrong) in zip(self._pieces, self._marks, strict=False):
+            if stack == known:
+                return wrong + known_wrong
+            read = read_piece(piece, self.syntax, stack)
+            wrong.update(read.problems)
+            stack = read.stack
+        return wrong + left_open(stack)
+
+
+def left_open(stack: Stack) -> Counter[str]:
+    """Return what is open at the end of a document and should not be; a comment ends there with its line."""
+    return Counter(mark for mark in stack if mark != LINE_COMMENT)
+
+
+def pieces_behind(suffix: str) -> list[str]:
+    """Return the rest of the cursor's line with its end, and what follows in pieces that end at a line end."""
+    end = LINE_END.search(suffix)
+    begin = end.end() if end else len(suffix)
+    pieces = [suffix[:begin]]
+    while begin < min(len(suffix), LONGEST_READ):
+        end = LINE_END.search(suffix, begin + CHUNK_CHARACTERS)
+        following = end.end() if end else len(suffix)
+        pieces.append(suffix[begin:following])
+        begin = following
+    return pieces

@@ -60,7 +60,7 @@ def open_behind(text: str, syntax: Syntax) -> Stack:
         end = text.find("\n", begin + CHUNK_CHARACTERS) + 1
         if not end:
             break
-        stack = _open_behind_piece(text[begin:end], syntax, stack)
+        stack = read_piece(text[begin:end], syntax, stack).stack
         begin = end
     return scan(text[begin:], syntax, stack).stack
 
@@ -74,8 +74,9 @@ def _first_piece(text: str) -> int:
 
 
 @lru_cache(maxsize=512)
-def _open_behind_piece(text: str, syntax: Syntax, stack: Stack) -> Stack:
-    return scan(text, syntax, stack).stack
+def read_piece(text: str, syntax: Syntax, stack: Stack) -> Scan:
+    """Read a piece of a document that is likely to be read again."""
+    return scan(text, syntax, stack)
 
 
 class _Reader:
