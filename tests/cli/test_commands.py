@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.evaluation.rows import write_rows
+from tests.waiting import HANG_SECONDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -31,7 +32,7 @@ def greencode(*arguments: str, data: Path, **environment: str) -> subprocess.Com
     command = [sys.executable, "-c", "from greencode_lsp.cli import main; main()", *arguments]
     variables = {**os.environ, "GREENCODE_DATA": str(data), **environment}
     variables.pop("COLUMNS", None)
-    return subprocess.run(command, capture_output=True, text=True, env=variables, timeout=200)
+    return subprocess.run(command, capture_output=True, text=True, env=variables, timeout=HANG_SECONDS)
 
 
 def json_of(result: subprocess.CompletedProcess[str]) -> Any:
