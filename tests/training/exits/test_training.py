@@ -199,6 +199,7 @@ def test_a_run_that_goes_on_equals_one_that_was_never_stopped(job: Callable[...,
     assert journal(whole.out) == journal(stopped.out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"epochs": 2}, {"mode": "low-rank", "tokens": 1500, **TUNED}],
