@@ -140,13 +140,11 @@ def show(judged: Sequence[Judged], kinds: Sequence[str], examples: int) -> None:
             ("kind of place", rows_by(asked, lambda answer: answer.place.kind)),
         ):
             results.print(table_of(f"{kind}, by {title}", rows))
-    results.print("Of the suggestions shown, those with each kind of damage; in brackets 95 % intervals after Wilson.")
+    results.print("damaged, and each kind of damage: of the suggestions shown; intervals of the last row, after Wilson")
     for each in worst(judged, examples):
         example = example_as_json(each)
-        results.print(
-            f"\n{example['kind']}, {example['language']}, {example['place']} ({example['variant']}):", end=" "
-        )
-        results.print(f"{example['project']}/{example['path']}", markup=False)
+        results.print(f"\n{example['kind']}, {example['language']}, {example['place']} ({example['variant']})")
+        results.print(f"  {example['project']}/{example['path']}", markup=False)
         for detail in example["details"]:
             results.print(f"  {detail}", style="red", markup=False)
         for name in ("before", "after"):
@@ -158,26 +156,24 @@ def show(judged: Sequence[Judged], kinds: Sequence[str], examples: int) -> None:
 def table_of(title: str, rows: Sequence[Row]) -> Table:
     """Return a table of some rows."""
     table = Table("", "places", "shown", "damaged", *COLUMNS.values(), title=title, title_justify="left", box=None)
-    for column in table.columns[1:]:
-        column.justify, column.no_wrap = "right", True
+    for index, column in enumerate(table.columns):
+        column.justify, column.no_wrap = "right" if index else "left", True
     for row in rows:
-        whole = row.name == "all"
-        table.add_row(
-            row.name,
-            str(row.shown.total),
-            percent(row.shown),
-            percent(row.damaged, whole),
-            *(percent(row.damages[name], whole) if row.damages[name].count or whole else "." for name in COLUMNS),
-            style="bold" if whole else None,
-        )
+        counts = (percent(row.damages[name]) if row.damages[name].count else "." for name in COLUMNS)
+        style = "bold" if row.name == "all" else None
+        table.add_row(row.name, str(row.shown.total), percent(row.shown), percent(row.damaged), *counts, style=style)
+    whole = rows[-1]
+    shares = (whole.shown, whole.damaged, *(whole.damages[name] for name in COLUMNS))
+    table.add_row("95 % interval", "", *map(interval, shares))
     return table
 
 
-def percent(share: Share, with_interval: bool = False) -> str:
-    """Write a count and its share, with the ends of the interval where they are wanted."""
-    if not share.total:
-        return "-"
-    text = f"{share.count} {100 * share.count / share.total:.1f}%"
-    if with_interval and (ends := share.interval) is not None:
-        text += f" ({100 * ends[0]:.1f}-{100 * ends[1]:.1f})"
-    return text
+def percent(share: Share) -> str:
+    """Write a count and its share."""
+    return f"{share.count} {100 * share.count / share.total:.1f}%" if share.total else "-"
+
+
+def interval(share: Share) -> str:
+    """Write the ends of a share's interval in percent."""
+    ends = share.interval
+    return "" if ends is None else f"{100 * ends[0]:.1f}-{100 * ends[1]:.1f}%"

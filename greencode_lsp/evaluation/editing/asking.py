@@ -24,7 +24,7 @@ TRIGGERS = {
 
 @dataclass(frozen=True)
 class AskOptions:
-    """How to ask. `kinds` are names of `TRIGGERS`; where both are asked, a person has seen the automatic answer first."""
+    """How to ask. `kinds` are names of `TRIGGERS`, asked one after the other at each place."""
 
     kinds: tuple[str, ...] = tuple(TRIGGERS)
     model: str = "smollm2-135m"

@@ -225,7 +225,8 @@ def _blocks(source: Source, closed: bool = False) -> list[tuple[int, int]]:
         first, last = source.line_at(pair.open.end) + 1, source.line_at(pair.close.start) - 1
         opens = not source.text[pair.open.end : source.end_of(first - 1)].strip()
         closes = not source.text[source.start_of(last + 1) : pair.close.start].strip()
-        if (pair.open.kind in ("{", "[") or _is_element(pair)) and first <= last and opens and closes:
+        ends = not closed or source.is_self_contained(pair.close.end, source.end_of(last + 1))
+        if (pair.open.kind in ("{", "[") or _is_element(pair)) and first <= last and opens and closes and ends:
             blocks.append((first, last + 1 if closed else last))
     if source.type.language in INDENTED_BLOCKS:
         for line in range(len(source.starts)):

@@ -16,10 +16,10 @@ LEAST_LETTERS = 6
 CLOSING_LINE = re.compile(r"(</[\w.:-]*>|[\s)\]};,])+")
 BLANKS = re.compile(r"[ \t]*")
 FENCE = re.compile(r"^\s*(```|~~~)")
-SENTENCE = re.compile(r"(?:[A-Z][\w'’-]*|I)(?:,? [\w'’`\"(),.-]+){3,}[.:!?]")
+SENTENCE = re.compile(r"(?:[A-Z][\w'-]*|I)(?:,? [\w'`\"(),.-]+){3,}[.:!?]")
 OPENING_WORDS = re.compile(
-    r"(?:Here(?:'s| is| are)|This (?:code|function|program|method|class|script|file)|The (?:above|following|code|output)"
-    r"|In this|Note that|Explanation:|Output:|Sure[,!]|You can|Let's)\b"
+    r"(?:Here(?:'s| is| are)|This (?:code|function|program|method|class|script|file)"
+    r"|The (?:above|following|code|output)|In this|Note that|Explanation:|Output:|Sure[,!]|You can|Let's)\b"
 )
 LITERAL = re.compile(r"comment|string_content|fragment|block_scalar|attribute_value|raw_text")
 PLAIN_TEXT = re.compile(r"^(jsx_)?text$")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -50,32 +51,9 @@ INDENTED_BLOCKS = ("python", "yaml")
 MARKUP = ("html", "jsx/tsx")
 """Languages with tags."""
 
-VOID_TAGS = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
-)
-OPTIONAL_END_TAGS = frozenset(
-    [
-        "body",
-        "colgroup",
-        "dd",
-        "dt",
-        "head",
-        "html",
-        "li",
-        "optgroup",
-        "option",
-        "p",
-        "rb",
-        "rp",
-        "rt",
-        "rtc",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-    ]
+VOID_TAGS = re.compile("area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr")
+OPTIONAL_END_TAGS = re.compile(
+    "body|colgroup|dd|dt|head|html|li|optgroup|option|p|rb|rp|rt|rtc|tbody|td|tfoot|th|thead|tr"
 )
 """HTML elements that need no end tag."""
 

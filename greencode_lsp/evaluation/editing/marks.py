@@ -27,19 +27,9 @@ BRACKETS: dict[str, tuple[str, Role]] = {
 }
 CLOSERS = {"(": ")", "[": "]", "{": "}"}
 QUOTES = ('"', "'", "`", '"""', "'''")
-TAG_NODES = frozenset(
-    [
-        "start_tag",
-        "end_tag",
-        "self_closing_tag",
-        "erroneous_end_tag",
-        "jsx_opening_element",
-        "jsx_closing_element",
-        "jsx_self_closing_element",
-    ]
-)
 OPENING_TAGS = ("start_tag", "jsx_opening_element")
 CLOSING_TAGS = ("end_tag", "erroneous_end_tag", "jsx_closing_element")
+TAG_NODES = (*OPENING_TAGS, *CLOSING_TAGS, "self_closing_tag", "jsx_self_closing_element")
 NAMES = ("tag_name", "erroneous_end_tag_name", "identifier", "nested_identifier", "member_expression")
 NO_QUOTES = ("lifetime", "jsx_text", "text")
 STYLE_TOKEN = re.compile(r"/\*.*?\*/|\"[^\"\n]*\"|'[^'\n]*'|[()\[\]{}]", re.DOTALL)
@@ -223,7 +213,7 @@ class _Reader:
             return True
         element = node.parent
         ended = element is not None and any(child.type == "end_tag" for child in element.children)
-        return name not in VOID_TAGS and (ended or name not in OPTIONAL_END_TAGS)
+        return not VOID_TAGS.fullmatch(name) and (ended or not OPTIONAL_END_TAGS.fullmatch(name))
 
     def _name(self, node: Any) -> str:
         return next((self._text(child) for child in node.children if child.type in NAMES), "")

@@ -74,7 +74,8 @@ def cut_places(files: Sequence[EditedFile], options: PlaceOptions, report: Repor
         share = options.count * (done + 1) // len(languages) - options.count * done // len(languages)
         chance = random.Random(f"{options.seed} {language}")
         sources = ready_sources([file for file in files if file.type.language == language], options, chance)
-        places += cut_language(sources, share, chance)
+        first = done * share % len(KINDS)
+        places += cut_language(sources, share, chance, [*KINDS][first:] + [*KINDS][:first])
     report("cutting places", len(languages), len(languages))
     if not places:
         raise EvaluationError("no place could be cut: the files have syntax errors, or are too short")
@@ -118,11 +119,13 @@ def prepare(file: EditedFile, options: PlaceOptions) -> Source | None:
     return Source(file.project, file.path, file.type, reading)
 
 
-def cut_language(sources: Sequence[Source], count: int, chance: random.Random) -> list[EditPlace]:
+def cut_language(
+    sources: Sequence[Source], count: int, chance: random.Random, order: Sequence[str] = tuple(KINDS)
+) -> list[EditPlace]:
     """Cut so many places of one language; kinds take turns, and projects within them."""
     places: dict[tuple[str, str, int, str], EditPlace] = {}
     misses = dict.fromkeys(KINDS, 0)
-    kinds = cycle(KINDS)
+    kinds = cycle(order)
     turns = {kind: cycle(sources) for kind in KINDS}
     while sources and len(places) < count and any(missed < TRIES for missed in misses.values()):
         kind = next(kinds)

@@ -12,6 +12,9 @@ from greencode_lsp.evaluation.editing.style import LINE_END, usual_line_end
 
 MOST_REMOVED_LINES = 40
 
+NOT_CLOSED = ("<", '"""', "'''")
+"""What editors leave open."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -85,7 +88,7 @@ class Source:
         return all(start <= pair.open.start and pair.close.end <= end for pair in inside)
 
     def block_below(self, line: int) -> int:
-        """Return the last line of the block that is told by its deeper indentation, `line` itself where there is none."""
+        """Return the last line of the deeper indented block below a line, the line itself where there is none."""
         width, last = len(self.indentation(line)), line
         for other in range(line + 1, len(self.starts)):
             if not self.content(other).strip():
@@ -107,9 +110,7 @@ class Source:
         None where the rest closes what was opened above, where it is too long, or where no editor closes by itself.
         """
         opened = self.open_at(cursor)
-        if any(
-            (pair.open.kind not in CLOSERS and len(pair.open.kind) == 3) or pair.open.kind == "<" for pair in opened
-        ):
+        if any(pair.open.kind in NOT_CLOSED for pair in opened):
             return None
         line = self.line_at(cursor)
         end = max([self.end_of(line), *(self.end_of(self.line_at(pair.close.start)) for pair in opened)])

@@ -50,7 +50,7 @@ class Project:
 
 
 def files_of_folder(folder: Path) -> list[EditedFile]:
-    """Return a folder's files; each folder directly in it is a project. Raises `EvaluationError` where there are none."""
+    """Return a folder's files; each folder in it is a project. Raises `EvaluationError` where there are none."""
     if not folder.is_dir():
         raise EvaluationError(f"{folder} is not a folder: name one with source files")
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -67,9 +67,8 @@ def files_of_projects(report: Report, languages: Sequence[str], warned: list[str
 
     What cannot be fetched is named in `warned`; raises `EvaluationError` where that is all of it.
     """
-    projects = [
-        each for each in read_projects() if set(each.languages) & set(languages) or set(FROM_ALL) & set(languages)
-    ]
+    wanted = set(languages)
+    projects = [each for each in read_projects() if wanted & {*each.languages, *FROM_ALL}]
     files: list[EditedFile] = []
     for done, project in enumerate(projects):
         report("projects", done, len(projects))
