@@ -25,6 +25,7 @@ from greencode_lsp.completion.syntax.tables import BRACKETS
 MOST_TRIED = 160
 """How many shorter beginnings of a suggestion are tried before it is given up."""
 
+CALL = re.compile(r"(?<!\breturn)(?<!\bin)(?<!\bof)(?<=\w)\s*\($")
 WORD_REST = re.compile(r"\w+")
 
 
@@ -116,8 +117,8 @@ def finished_forms(forms: Iterable[str], cursor: Cursor) -> Iterator[str]:
 
 def closed(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
     """Yield a suggestion with its brackets closed, where that makes sense: behind something that is in them."""
-    empty = text.rstrip()[-1:] in BRACKETS
-    if unfinished and empty and not text.endswith("{"):
+    last = text.rstrip()[-1:]
+    if last in BRACKETS and last != "{" and (unfinished or (last == "(" and not CALL.search(text))):
         return
     if (whole := with_closers(text, cursor)) is not None:
         yield whole
@@ -136,6 +137,7 @@ def with_json_comma(text: str, cursor: Cursor, replaces: int) -> str:
     """Return a text with a comma at its end where JSON wants one: before another member, and not before a bracket."""
     if cursor.syntax.name != "json" or cursor.balance.in_string(cursor.balance.opened_behind(text)):
         return text
+    text = re.sub(r",(\s*[]}])", r"\1", text)
     following = cursor.suffix[replaces:].lstrip()[:1]
     if text.endswith(",") and following in BRACKETS.values():
         return text[:-1]

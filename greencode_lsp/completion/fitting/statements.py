@@ -99,6 +99,8 @@ def whole_without(text: str, content: str, state: tuple[str, ...], cursor: Curso
         return None
     if re.match(r"(?:export\s+)?const\b", content) and "=" not in content:
         return None
+    if cursor.syntax.regexes and re.search(r"=\s*\(\)$", content):
+        return None
     if cursor.syntax.name == "go" and content.endswith("[]"):
         return None
     if cursor.syntax.name == "go" and not state and not re.search(r"[='\"]", content):
