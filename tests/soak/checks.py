@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from tests.soak.documents import ClientDocument, Text, line_ends, units
+from tests.soak.documents import UTF_16, ClientDocument, Text, line_ends, units
 
 CANCELLED = {-32800, -32801, -32802}
 """Error codes that stand for "no answer any more"."""
@@ -86,9 +86,10 @@ def edit_of(item: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 def first_units(text: str, count: int) -> str:
     """Return the beginning of a text that has at most so many UTF-16 units."""
-    while units(text[:count], "utf-16") > count:
-        count -= 1
-    return text[:count]
+    end = min(count, len(text))
+    while units(text[:end], UTF_16) > count:
+        end -= 1
+    return text[:end]
 
 
 def growth(samples: Sequence[float]) -> float | None:
