@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -68,16 +69,21 @@ class Surroundings:
     async def lock_ledger(self, random: Random) -> None:
         """Hold the ledger's write lock for some seconds, as another program or a backup may."""
         if not self._folders.ledger.exists():
+            self.events["no ledger to lock"] += 1
             return
-        before = sum(editor.connection.received["answers"] for editor in self._editors)
-        connection = sqlite3.connect(self._folders.ledger, isolation_level=None, timeout=60)
-        try:
-            connection.execute("BEGIN EXCLUSIVE")
+        before = self._answers()
+        with closing(sqlite3.connect(self._folders.ledger, isolation_level=None, timeout=60)) as connection:
+            try:
+                connection.execute("BEGIN EXCLUSIVE")
+            except sqlite3.Error:  # deleted in part, and not yet made anew by a server
+                self.events["no ledger to lock"] += 1
+                return
             await asyncio.sleep(random.uniform(2, 6))
             connection.execute("ROLLBACK")
-        finally:
-            connection.close()
-        self.answered_while_locked += sum(editor.connection.received["answers"] for editor in self._editors) - before
+        self.answered_while_locked += self._answers() - before
+
+    def _answers(self) -> int:
+        return sum(editor.connection.received["answers"] for editor in self._editors)
 
     async def delete_ledger(self, random: Random) -> None:
         """Delete the ledger's files under the servers."""
