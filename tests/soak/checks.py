@@ -63,17 +63,15 @@ def complaints_about_item(asked: Asked, item: dict[str, Any]) -> list[str]:
         begin, until, text = asked.selected
         if start != begin or end < until or not new.startswith(text):
             return [f"selected: {start}..{end} {new[:20]!r} does not go on from {begin}..{until} {text[:20]!r}"]
-    return complaints_about_line_ends(asked, start, end, new)
+    return complaints_about_line_ends(asked, new)
 
 
-def complaints_about_line_ends(asked: Asked, start: int, end: int, new: str) -> list[str]:
+def complaints_about_line_ends(asked: Asked, new: str) -> list[str]:
     """Say whether accepting brings line ends that the document does not have; a mixed document may get any."""
-    if asked.line_end is None:
+    others = line_ends(new) - {asked.line_end}
+    if asked.line_end is None or not others:
         return []
-    content = asked.text.content
-    after = line_ends(content[:start] + new + content[end:]) if len(content) < 100_000 else line_ends(new)
-    others = after - {asked.line_end}
-    return [f"line ends: {sorted(others)!r} in a document with {asked.line_end!r}"] if others else []
+    return [f"line ends: {sorted(others)!r} in a document with {asked.line_end!r}"]
 
 
 def edit_of(item: dict[str, Any]) -> tuple[dict[str, Any], str]:

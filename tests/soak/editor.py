@@ -189,9 +189,12 @@ class Editor:
         result = answer.get("result") or {"items": []}
         items = tuple(result if isinstance(result, list) else result["items"])
         self.answers["with items" if items else "empty"] += 1
-        for complaint in complaints_about_items(asked, items):
+        complaints = complaints_about_items(asked, items)
+        for complaint in complaints:
             kind, _, _ = complaint.partition(":")
             self.fault(f"{kind} ({method})", f"{complaint} in {asked.document.uri}: {json.dumps(items)[:200]}")
+        if complaints:
+            return  # what follows from a wrong item would be reported again and again
         if items and asked.offset is not None and asked.state == asked.document.state:
             self.shown = Shown(asked, items)
             if self.habit.reports and method == INLINE:

@@ -72,14 +72,13 @@ class Surroundings:
             self.events["no ledger to lock"] += 1
             return
         before = self._answers()
-        with closing(sqlite3.connect(self._folders.ledger, isolation_level=None, timeout=60)) as connection:
-            try:
+        try:
+            with closing(sqlite3.connect(self._folders.ledger, isolation_level=None, timeout=60)) as connection:
                 connection.execute("BEGIN EXCLUSIVE")
-            except sqlite3.Error:  # deleted in part, and not yet made anew by a server
-                self.events["no ledger to lock"] += 1
-                return
-            await asyncio.sleep(random.uniform(2, 6))
-            connection.execute("ROLLBACK")
+                await asyncio.sleep(random.uniform(2, 6))
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:  # deleted in part, and not yet made anew by a server
+            self.events["no ledger to lock"] += 1
         self.answered_while_locked += self._answers() - before
 
     def _answers(self) -> int:
