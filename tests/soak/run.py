@@ -49,7 +49,6 @@ OPERATIONS: dict[Callable[[Editor], Awaitable[None]], int] = {
     odd.work_in_notebook: 3,
     odd.change_settings: 3,
     odd.break_settings: 2,
-    odd.change_threads: 1,
     odd.set_profile: 3,
     odd.pause: 1,
     odd.look_at_figures: 4,
@@ -58,6 +57,12 @@ OPERATIONS: dict[Callable[[Editor], Awaitable[None]], int] = {
     odd.send_malformed: 4,
 }
 """What an editor does, and how often."""
+
+ROUND = 120
+"""Operations until an editor closes all its documents. In the middle of that it makes the server load its model again.
+
+So every part of a run holds the same mixture, and memory can be compared between parts.
+"""
 
 
 @dataclass
@@ -195,12 +200,22 @@ async def work(editor: Editor, seed: int) -> None:
         while editor.connection.broken is None:
             editor.operation += 1
             editor.random = Random(f"{seed}/{editor.habit.name}/{editor.operation}")
-            (operation,) = editor.random.choices(list(OPERATIONS), list(OPERATIONS.values()))
+            operation = next_operation(editor)
             editor.operations[operation.__name__] += 1
             file.write(json.dumps([editor.operation, operation.__name__]) + "\n")
             await operation(editor)
             await editor.connection.drain()
             await asyncio.sleep(editor.random.expovariate(1 / 0.15))
+
+
+def next_operation(editor: Editor) -> Callable[[Editor], Awaitable[None]]:
+    """Return what an editor does next, by its number and its random numbers."""
+    if editor.operation % ROUND == 0:
+        return text.close_all
+    if editor.operation % ROUND == ROUND // 2:
+        return odd.change_threads
+    (operation,) = editor.random.choices(list(OPERATIONS), list(OPERATIONS.values()))
+    return operation
 
 
 async def happen(surroundings: Surroundings, seed: int) -> None:

@@ -47,6 +47,12 @@ async def close_one(editor: Editor) -> None:
         editor.open(again, uri=document.uri)
 
 
+async def close_all(editor: Editor) -> None:
+    """Close every document, as at the end of a day."""
+    for document in list(editor.documents):
+        editor.close(document)
+
+
 async def type_on(editor: Editor) -> None:
     """Type a few characters at the cursor, each followed by an automatic request; at the end wait for an answer."""
     random, document = editor.random, some_document(editor)
