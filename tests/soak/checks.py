@@ -15,6 +15,9 @@ CANCELLED = {-32800, -32801, -32802}
 FLAT = 0.05
 """Share by which the mean of the last quarter may lie above that of the first."""
 
+LEDGER_HANDLES = 3
+"""An open SQLite file with its write-ahead log and that log's index."""
+
 FEWEST_SAMPLES = 24
 """Memory is judged from this many samples on, after warming up."""
 
@@ -88,6 +91,23 @@ def first_units(text: str, count: int) -> str:
     while units(text[:end], UTF_16) > count:
         end -= 1
     return text[:end]
+
+
+def lost_handles(before: Sequence[str], after: Sequence[str], ledger: str) -> list[str]:
+    """Return the open handles that should be closed, given all of two quiet moments and the path of the ledger.
+
+    A server has its ledger open once or, while that is locked or missing, not at all.
+    """
+    of_ledger = [handle for handle in after if handle.startswith(ledger)]
+    left = [handle for handle in before if not handle.startswith(ledger)]
+    new = []
+    for handle in after:
+        if handle in left:
+            left.remove(handle)
+        elif not handle.startswith(ledger):
+            new.append(handle)
+    # Sockets and pipes have a number of their own: one that replaces another is no loss.
+    return new[len(left) :] + of_ledger[LEDGER_HANDLES:]
 
 
 def growth(samples: Sequence[float]) -> float | None:

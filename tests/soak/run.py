@@ -12,7 +12,7 @@ from random import Random
 
 from tests.soak import odd_operations as odd
 from tests.soak import text_operations as text
-from tests.soak.checks import growth
+from tests.soak.checks import FLAT, growth, lost_handles
 from tests.soak.editor import Editor
 from tests.soak.faults import Faults, tracebacks
 from tests.soak.habits import HABITS
@@ -181,11 +181,11 @@ class Run:
             if self.idle_share[name] > IDLE_SHARE:
                 editor.fault("idle", f"{self.idle_share[name]:.0%} of a processor without anything to do")
             self.handles_after[name] = server.handles()
-            if len(self.handles_after[name]) > len(self.handles_before[name]):
-                new = without(self.handles_after[name], self.handles_before[name])
-                editor.fault("handles", f"{len(self.handles_before[name])} before, {len(new)} more: {new}")
+            lost = lost_handles(self.handles_before[name], self.handles_after[name], str(self.folders.ledger))
+            if lost:
+                editor.fault("handles", f"{len(lost)} not closed: {sorted(set(lost))}")
             share = self.memory_growth(editor)
-            if share is not None and share > 0.05:
+            if share is not None and share > FLAT:
                 editor.fault("memory", f"the last quarter's mean lies {share:.1%} above the first's")
 
     def memory_growth(self, editor: Editor) -> float | None:
@@ -229,9 +229,3 @@ async def happen(surroundings: Surroundings, seed: int) -> None:
 def journal(log: Path) -> Path:
     """Return the file that lists an editor's operations, beside its server's log."""
     return log.with_suffix(".operations.jsonl")
-
-
-def without(these: list[str], those: list[str]) -> list[str]:
-    """Return what is in one list more often than in another."""
-    left = list(those)
-    return [one for one in these if one not in left or left.remove(one)]  # type: ignore[func-returns-value]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.soak.checks import Asked, complaints_about_items, first_units, growth, percentile
+from tests.soak.checks import Asked, complaints_about_items, first_units, growth, lost_handles, percentile
 from tests.soak.documents import UTF_16, UTF_32, ClientDocument
 from tests.soak.faults import Fault, Faults, tracebacks
 
@@ -83,6 +83,23 @@ def test_a_part_of_a_text_never_cuts_a_surrogate_pair(count: int, expected: str)
 def test_growth_compares_the_last_quarter_with_the_first() -> None:
     assert growth([100.0] * 10 + [500.0] * 20 + [110.0] * 10) == pytest.approx(0.1)
     assert growth([100.0] * 23) is None  # too short a run to judge
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lost"),
+    [
+        (["pipe:[1]", "/a"], ["/a", "pipe:[1]"], []),
+        (["pipe:[1]"], ["pipe:[2]"], []),
+        (["/a"], ["/a", "/a"], ["/a"]),
+        (["/a"], ["/a", "/l", "/l-wal", "/l-shm"], []),
+        (["/l", "/l-wal", "/l-shm"], ["/l", "/l-wal", "/l-shm", "/l (deleted)"], ["/l-shm"]),
+    ],
+    ids=["same", "another pipe", "twice", "ledger opened", "ledger opened again"],
+)
+def test_a_handle_is_lost_where_there_is_one_more_of_its_kind(
+    before: list[str], after: list[str], lost: list[str]
+) -> None:
+    assert len(lost_handles(before, after, "/l")) == len(lost)
 
 
 def test_percentiles_are_values_that_occurred() -> None:
