@@ -15,8 +15,12 @@ CANCELLED = {-32800, -32801, -32802}
 FLAT = 0.05
 """Share by which the mean of the last quarter may lie above that of the first."""
 
-LEDGER_HANDLES = 3
-"""An open SQLite file with its write-ahead log and that log's index."""
+LEDGER_HANDLES = 4
+"""An open SQLite file with its write-ahead log and that log's index.
+
+And the file once more: SQLite keeps the handle of a connection that was closed while another one to the same file was
+open, and uses it for the next.
+"""
 
 FEWEST_SAMPLES = 24
 """Memory is judged from this many samples on, after warming up."""

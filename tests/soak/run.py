@@ -58,8 +58,8 @@ OPERATIONS: dict[Callable[[Editor], Awaitable[None]], int] = {
 }
 """What an editor does, and how often."""
 
-ROUND = 120
-"""Operations until an editor closes all its documents. In the middle of that it makes the server load its model again.
+ROUND = 40
+"""Operations until an editor closes all its documents. In every second round it makes the server load its model again.
 
 So every part of a run holds the same mixture, and memory can be compared between parts.
 """
@@ -212,7 +212,7 @@ def next_operation(editor: Editor) -> Callable[[Editor], Awaitable[None]]:
     """Return what an editor does next, by its number and its random numbers."""
     if editor.operation % ROUND == 0:
         return text.close_all
-    if editor.operation % ROUND == ROUND // 2:
+    if editor.operation % (2 * ROUND) == ROUND // 2:
         return odd.change_threads
     (operation,) = editor.random.choices(list(OPERATIONS), list(OPERATIONS.values()))
     return operation

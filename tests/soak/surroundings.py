@@ -61,7 +61,14 @@ class Surroundings:
         """Let the next thing happen; which one depends on the seed and on how many there were."""
         self._number += 1
         random = Random(f"{self._seed}/surroundings/{self._number}")
-        events = (self.lock_ledger, self.lock_ledger, self.delete_ledger, self.remove_cache, self.let_client_die)
+        events = (
+            self.lock_ledger,
+            self.let_client_die,
+            self.delete_ledger,
+            self.let_client_die,
+            self.lock_ledger,
+            self.remove_cache,
+        )
         event = events[self._number % len(events)]
         self.events[event.__name__] += 1
         await event(random)

@@ -92,7 +92,7 @@ def test_growth_compares_the_last_quarter_with_the_first() -> None:
         (["pipe:[1]"], ["pipe:[2]"], []),
         (["/a"], ["/a", "/a"], ["/a"]),
         (["/a"], ["/a", "/l", "/l-wal", "/l-shm"], []),
-        (["/l", "/l-wal", "/l-shm"], ["/l", "/l-wal", "/l-shm", "/l (deleted)"], ["/l-shm"]),
+        (["/l", "/l-wal", "/l-shm"], ["/l", "/l-wal", "/l-shm", "/l", "/l (deleted)"], ["/l"]),
     ],
     ids=["same", "another pipe", "twice", "ledger opened", "ledger opened again"],
 )
