@@ -104,6 +104,8 @@ class Death:
             client.kill()
             if self.moment == "at once":  # nobody has told the server of that process
                 server.stdin.close()
+        elif self.way == "closes stdin":
+            server.stdin.close()
         elif self.way == "closes stdin in the middle of a message":
             connection.send_bytes(b'Content-Length: 1000\r\n\r\n{"jsonrpc": "2.0", "method"')
             server.stdin.close()
@@ -111,14 +113,12 @@ class Death:
             server.signal(signal.SIGINT)
         elif self.way == "sends SIGTERM":
             server.signal(signal.SIGTERM)
-        elif self.way == "says exit without shutdown":
-            connection.notify("exit", None)
         elif self.way in ("says shutdown and exit", "asks after shutdown") and self.moment != "at once":
             complaints = await self._shut_down(connection)
         elif self.way == "writes its headers in lower case" and self.moment != "at once":
             complaints = await lower_case(connection)
             server.stdin.close()
-        else:
+        else:  # also where it is too early to say more than exit
             connection.notify("exit", None)
         return complaints
 
