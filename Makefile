@@ -1,12 +1,12 @@
-# `make demo` shows greencode at work; `make test` runs every test and check. Both need Python 3.11+; the client
-# inside `make test` needs node 20+. After the first run neither needs a network.
+# `make demo` shows greencode at work; `make test` runs the tests and checks, `make test-slow` those that take long.
+# All need Python 3.11+; the client inside `make test` needs node 20+. After the first run none needs a network.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-python test-client test-editor check soak clean
+.PHONY: demo test test-slow test-python test-client test-editor check soak clean
 
 demo: $(VENV)/.installed
 	$(BIN)/greencode models pull smollm2-135m
@@ -21,9 +21,15 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Files of tests run side by side, one on each processor, and with one thread each.
+# Tests run side by side, one on each processor, and with one thread each.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
+
 test-python: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
+	$(PYTEST)
+
+# Long trainings and whole pipelines: tests marked as slow.
+test-slow: $(VENV)/.installed-dev
+	$(PYTEST) -m slow
 
 test-client: $(VENV)/.installed-dev vscode-client/node_modules/.installed
 	cd vscode-client && GREENCODE_LSP=$(abspath $(BIN)/greencode-lsp) npm run check

@@ -41,8 +41,6 @@ def complete(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Continue a file at one place and show what each token cost."""
-    from greencode_lsp.completion.loading import load_completer
-
     if multiline not in ("auto", "always", "never"):
         raise UserError(f"unknown --multiline {multiline!r}; there are: auto, always, never")
     text = read_source(file)
@@ -57,6 +55,8 @@ def complete(
         least_certain=certainty / 100,
         path=str(file),
     )
+    from greencode_lsp.completion.loading import load_completer
+
     with progress_bar() as report:
         completer = load_completer(LoadOptions(model, device), report)
     suggestion = completer.complete(request)

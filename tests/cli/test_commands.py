@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.evaluation.rows import write_rows
+from tests.waiting import HANG_SECONDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -31,7 +32,7 @@ def greencode(*arguments: str, data: Path, **environment: str) -> subprocess.Com
     command = [sys.executable, "-c", "from greencode_lsp.cli import main; main()", *arguments]
     variables = {**os.environ, "GREENCODE_DATA": str(data), **environment}
     variables.pop("COLUMNS", None)
-    return subprocess.run(command, capture_output=True, text=True, env=variables, timeout=200)
+    return subprocess.run(command, capture_output=True, text=True, env=variables, timeout=HANG_SECONDS)
 
 
 def json_of(result: subprocess.CompletedProcess[str]) -> Any:
@@ -153,3 +154,13 @@ def test_wrong_usage_has_status_2(tmp_path: Path) -> None:
 def test_the_command_line_starts_without_torch() -> None:
     code = "import sys, greencode_lsp.cli.main; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_mistake_in_what_to_complete_is_told_before_torch_is_loaded() -> None:
+    code = (
+        "import sys; from greencode_lsp.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    sys.exit(f'{ended.code} {\"torch\" in sys.modules}')"
+    )
+    arguments = ("complete", "no/such/file.py")
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert result.stderr.splitlines()[-1] == "1 False"

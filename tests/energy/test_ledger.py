@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from greencode_lsp.energy import Computed, Entry, GridFactor, Ledger, NullLedger, grid_factor, ledger_path, open_ledger
+from tests.waiting import HANG_SECONDS
 
 WORLD = grid_factor("world")
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -219,7 +220,7 @@ ledger.close()
 
 def test_processes_that_open_and_write_the_file_at_the_same_time_lose_nothing(path: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(number)]) for number in range(3)]
-    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(timeout=HANG_SECONDS) for writer in writers] == [0, 0, 0]
     ledger = Ledger(path, now=lambda: NOON)
     assert ledger.today(WORLD).completions == 300
     ledger.close()

@@ -13,6 +13,8 @@ import pytest
 from lsprotocol import types
 from pytest_lsp import ClientServerConfig, LanguageClient
 
+from tests.waiting import LOOK_SECONDS, Patience
+
 SERVER = [sys.executable, "-m", "greencode_lsp.server"]
 
 PYTHON = '''class Stack:
@@ -132,13 +134,12 @@ def plain(params: Any) -> Any:
     return params
 
 
-async def until(holds: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    """Wait until something holds; fail naming it when it never does."""
-    for _ in range(int(seconds * 50)):
-        if holds():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"waited {seconds:g} s in vain until {what}")
+async def until(holds: Callable[[], Any], what: str) -> None:
+    """Wait until something holds; fail naming it when that is in vain."""
+    patience = Patience(what)
+    while not holds():
+        await asyncio.sleep(LOOK_SECONDS)
+        patience.look_again()
 
 
 @asynccontextmanager

@@ -102,7 +102,7 @@ async def test_typing_on_within_the_adaptive_wait_computes_once(default_bundle_f
             at = (9, 12 + version)
             editor.change(uri, version, at, at, character)
             asked.append(asyncio.ensure_future(editor.suggest(uri, 9, 13 + version, invoked=False)))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)  # it is sent
         answers = await asyncio.gather(*asked)
         assert [bool(items) for items in answers] == [False] * 4 + [True]
         assert len(editor.energy) == 1
