@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow test-python test-client test-editor check clean
+.PHONY: demo test test-slow test-python test-client test-editor check soak clean
 
 demo: $(VENV)/.installed
 	$(BIN)/greencode models pull smollm2-135m
@@ -38,6 +38,12 @@ test-client: $(VENV)/.installed-dev vscode-client/node_modules/.installed
 # In a real VS Code, where node 20, chromium and code-server can be had; elsewhere it says what is missing.
 test-editor: test-client
 	cd vscode-client && GREENCODE_LSP=$(abspath $(BIN)/greencode-lsp) npm run test:editor
+
+# Three editors' habits at once against real servers; no part of `make test`. See docs/soak.md.
+MINUTES ?= 10
+SEED ?= 0
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) vscode-client/node_modules vscode-client/dist vscode-client/out .mypy_cache .pytest_cache .ruff_cache

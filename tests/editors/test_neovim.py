@@ -125,6 +125,26 @@ def test_typing_along_keeps_the_rest_without_asking_again(neovim: Neovim) -> Non
     assert completions(neovim) == before
 
 
+def test_in_a_file_with_dos_line_ends_every_line_keeps_one(running: Neovim, tmp_path: Path) -> None:
+    """The file on disk is right to the byte, whether all of a suggestion was taken at once or by lines."""
+    code = b"class A:\r\n\tdef __init__(self):\r\n\t\tself.x = 1\r\n\r\n\tdef get(self)\r\n"
+    for name, keys in (("whole.py", ["<Tab>"]), ("lines.py", ["<M-C-Right>"])):
+        file = tmp_path / name
+        file.write_bytes(code)
+        running.keys("<C-Bslash><C-N>:messages clear<CR>")
+        running.edit(file)
+        running.lua("vim.bo.expandtab = false; vim.bo.shiftwidth = 0; vim.bo.tabstop = 4")
+        assert running.lua("return vim.bo.fileformat") == "dos"
+        running.keys("GA:")
+        assert shown(running, "\n") == "\n\t\treturn self.x"
+        for key in keys:
+            running.keys(key)
+        running.until(lambda: running.text.endswith("return self.x"), "the suggestion is in the buffer")
+        running.keys("<Esc>:w<CR>")
+        running.until(lambda file=file: file.read_bytes() != code, "the file is written")
+        assert file.read_bytes() == code[: -len(b"\r\n")] + b":\r\n\t\treturn self.x\r\n"
+
+
 def test_dismissing_and_leaving_insert_mode_clear_the_screen(neovim: Neovim) -> None:
     type_and_wait(neovim)
     neovim.keys("<C-]>")

@@ -19,6 +19,11 @@ DANGLING = re.compile(
 )
 """What needs something behind it."""
 
+PARAMETERS = re.compile(r"(?:\([^()]*\)|\w+)$")
+"""What stands before the arrow of a function."""
+
+COLON_OF_PYTHON = re.compile(r"(\)(?:\s*->\s*[\w<>\[\], &]+)?):$")
+CONTINUES = (".", "?.", "&&", "||", "+", "?", ":")
 BLOCK_HEAD = re.compile(r":[ \t]*$")
 
 
@@ -39,7 +44,23 @@ def without_dangling_end(text: str, cursor: Cursor) -> str:
         if match is None:
             return text
         text = text[: match.start()].rstrip()
+        if match.group() == "=>":
+            text = PARAMETERS.sub("", text).rstrip()
     return ""
+
+
+def as_the_next_line_wants(text: str, cursor: Cursor) -> str:
+    """Return a text without an end that does not go with its language or with the line below.
+
+    A model that has seen much Python ends heads with a colon elsewhere, too; and a line that goes on below, with a dot
+    or an operator, takes no semicolon.
+    """
+    if cursor.syntax.family in ("braces", "free"):
+        text = COLON_OF_PYTHON.sub(r"\1", text)
+    below = next((line.strip() for line in cursor.below if line.strip()), "")
+    if text.endswith(";") and below.startswith(CONTINUES) and not cursor.line_suffix.endswith(";"):
+        return text[:-1]
+    return text
 
 
 def whole_part(text: str, at_limit: bool) -> str:

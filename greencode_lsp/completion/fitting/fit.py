@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from greencode_lsp.completion.fitting.cursor import Cursor
-from greencode_lsp.completion.fitting.endings import shorter, whole_part, with_closers, without_dangling_end
+from greencode_lsp.completion.fitting.endings import (
+    as_the_next_line_wants,
+    shorter,
+    whole_part,
+    with_closers,
+    without_dangling_end,
+)
 from greencode_lsp.completion.fitting.indentation import with_own_indentation
 from greencode_lsp.completion.fitting.joining import joined, only_closes, replaceable
 from greencode_lsp.completion.fitting.repeats import without_foreign_closers, without_known_lines
@@ -19,6 +25,7 @@ from greencode_lsp.completion.syntax.tables import BRACKETS
 MOST_TRIED = 160
 """How many shorter beginnings of a suggestion are tried before it is given up."""
 
+CALL = re.compile(r"(?<!\breturn)(?<!\bin)(?<!\bof)(?<=\w)\s*\($")
 WORD_REST = re.compile(r"\w+")
 
 
@@ -43,8 +50,7 @@ def fit(text: str, cursor: Cursor, *, unfinished: bool = False, at_limit: bool =
     text = without_chat(text, cursor)
     text = with_own_indentation(text, cursor.line_prefix, cursor.line_above, cursor.indent_style)
     text = without_foreign_closers(without_known_lines(text, cursor), cursor)
-    if unfinished:
-        text = whole_part(text, at_limit)
+    text = whole_part(text, at_limit) if unfinished else as_the_next_line_wants(text.rstrip(), cursor)
     if not text.strip() or is_misplaced(text, cursor):
         return NOTHING
     if cursor.line_suffix.strip():
@@ -55,10 +61,18 @@ def fit(text: str, cursor: Cursor, *, unfinished: bool = False, at_limit: bool =
 def is_misplaced(text: str, cursor: Cursor) -> bool:
     """Say whether nothing may stand here: behind the one value of a JSON document, or code inside a tag."""
     opened = cursor.balance.opened
-    if cursor.syntax.name == "json" and not opened:
-        return cursor.prefix.rstrip().endswith(("}", "]"))
+    if cursor.syntax.name == "json" and not cursor.line_prefix.strip():
+        return is_misplaced_in_json(text, cursor)
     in_tag = bool(opened) and opened[-1][0] == "<" and opened[-1][-1] != ">" and opened[-1] != "<!--"
     return in_tag and text.lstrip()[:1] in (")", "]", "}", ";", ",")
+
+
+def is_misplaced_in_json(text: str, cursor: Cursor) -> bool:
+    """Say whether no value or member may begin here: behind the document's one value, or without a comma before."""
+    opened, before = cursor.balance.opened, cursor.prefix.rstrip()[-1:]
+    if before not in ("", "{", "[", ",", ":"):
+        return text.lstrip()[:1] not in ("}", "]")
+    return opened[-1:] == ("{",) and text.lstrip()[:1] not in ('"', "}", "/")
 
 
 def fit_before_rest(text: str, cursor: Cursor, unfinished: bool) -> Fitted:
@@ -103,8 +117,8 @@ def finished_forms(forms: Iterable[str], cursor: Cursor) -> Iterator[str]:
 
 def closed(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
     """Yield a suggestion with its brackets closed, where that makes sense: behind something that is in them."""
-    empty = text.rstrip()[-1:] in BRACKETS
-    if unfinished and empty and not text.endswith("{"):
+    last = text.rstrip()[-1:]
+    if last in BRACKETS and last != "{" and (unfinished or (last == "(" and not CALL.search(text))):
         return
     if (whole := with_closers(text, cursor)) is not None:
         yield whole
@@ -115,14 +129,17 @@ def first_kept(forms: Iterator[str], cursor: Cursor, rest: str, least: int = 0) 
     for form in forms:
         for length in replaceable(form, rest):
             if length >= least and cursor.balance.is_kept(form, length):
-                shown = without_needless_comma(form, cursor, length)
-                return Fitted(shown, length) if shown.strip() else NOTHING
+                return Fitted(with_json_comma(form, cursor, length), length)
     return NOTHING
 
 
-def without_needless_comma(text: str, cursor: Cursor, replaces: int) -> str:
-    """Drop a comma at the end of a suggestion in JSON where a closing bracket follows, which allows none there."""
+def with_json_comma(text: str, cursor: Cursor, replaces: int) -> str:
+    """Return a text with a comma at its end where JSON wants one: before another member, and not before a bracket."""
+    if cursor.syntax.name != "json" or cursor.balance.in_string(cursor.balance.opened_behind(text)):
+        return text
+    text = re.sub(r",(\s*[]}])", r"\1", text)
     following = cursor.suffix[replaces:].lstrip()[:1]
-    if cursor.syntax.name == "json" and text.endswith(",") and following in BRACKETS.values():
+    if text.endswith(",") and following in BRACKETS.values():
         return text[:-1]
-    return text
+    whole = text.rstrip()[-1:] not in (",", ":", "{", "[")
+    return text + "," if following in ('"', "{", "[") and whole and text.strip() else text

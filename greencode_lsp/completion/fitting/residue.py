@@ -9,6 +9,7 @@ from greencode_lsp.completion.lines import line_starts
 from greencode_lsp.completion.syntax.languages import UNKNOWN
 
 FENCE = re.compile(r"[ \t]*(?:```|~~~)")
+HEADING = re.compile(r"[ \t]*#{1,6} +(?!define|include|if|else|endif|pragma|undef|error|line|region|nullable)\w")
 SENTENCE = re.compile(
     r"[ \t]*(?:(?:The|This|These|That|Here|There|It|In|To|Note|Now|We|You|Your|Sure|Certainly|Explanation|Output|"
     r"Example|Solution|Answer|Question|Step|First|Finally|Please|Let's|I|I'm|A|An|If|When|As|So)(?=[ :,.]|$)"
@@ -41,7 +42,11 @@ def end_before_chat(text: str, cursor: Cursor, *, growing: bool = False) -> int 
             continue  # the rest of a line that somebody began
         line = text[start:].split("\n", 1)[0]
         whole = not growing or number + 1 < len(starts)
-        is_chat = FENCE.match(line) or (known and whole and (SENTENCE.match(line) or LONE_WORD.match(line)))
+        is_chat = (
+            FENCE.match(line)
+            or (known and HEADING.match(line) and cursor.syntax.family in ("braces", "free"))
+            or (known and whole and (SENTENCE.match(line) or LONE_WORD.match(line)))
+        )
         if is_chat and cursor.balance.in_code(cursor.balance.opened_behind(text[:start])):
             return start
     return None

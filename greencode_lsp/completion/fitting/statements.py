@@ -25,13 +25,13 @@ DECLARATIONS = re.compile(
 
 PYTHON_HEADS = re.compile(r"(?:async\s+)?(?:if|for|while|with|def|class|try|else|elif|except|finally|match|case)\b")
 INCOMPLETE_PYTHON = re.compile(
-    r"(?:from\s+[\w.]+|from|import|raise\s+\w+\s+from|assert|del|global|nonlocal|lambda.*|@)$"
+    r"@.*|(?:from\s+[\w.]+|from|import|raise\s+\w+\s+from|assert|del|global|nonlocal|lambda.*)$"
 )
 JAVASCRIPT_TYPE = re.compile(r"(?:export\s+)?(?:type|import|export)\b(?!\s*\()")
+WHOLE_DIRECTIVE = re.compile(r"#\s*(?:(?:else|endif)\b|(?:if|ifdef|ifndef|define|include|undef|pragma)\s+\S)")
 EXPRESSION_END = re.compile(r"(?:[\w)\]'\"`?]|\+\+|--)$")
 STATEMENT = re.compile(
-    r"(?:return|break|continue|throw|goto|use|import|package|let|const|var|using|typedef|delete)\b|.*[(=]|"
-    r"\w[\w<>\[\], .:*&]*\s[*&]?\w+$"
+    r"(?:return|break|continue|throw|goto|use|import|package|let|const|var|using|typedef|delete)\b|.*[(=]"
 )
 JSON_MEMBER = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-\w.+]+|[\[{].*|.*[\]}]),?$')
 PARTIAL_TAG = re.compile(r"</?[\w.:-]*$")
@@ -63,12 +63,14 @@ def finished(text: str, cursor: Cursor) -> str | None:
         return text if not inside or JSON_MEMBER.match(content) or content[-1:] in "]}" else None
     if family not in ("braces", "free"):
         return text
-    if content.endswith((";", "}", ":", "*/")) or content.startswith(("//", "/*", "*", "@")):
+    if content.endswith((";", "}", ":", "*/")) or content.startswith(("//", "/*", "*")):
         return text
     if content.startswith("#"):
-        return text if re.match(r"#\s*(?:else|endif|\w+\s+\S+)", content) else None
+        return text if WHOLE_DIRECTIVE.match(content) else None
     if content.endswith(","):
         return text if inside == "{" else None
+    if content.startswith("@") or re.fullmatch(MODIFIERS, content + " "):
+        return None
     if BLOCK_HEADS.match(content) or DECLARATIONS.match(content):
         return None
     return with_semicolon(text, content, cursor) if family == "braces" else whole_without(text, content, state, cursor)
@@ -94,6 +96,12 @@ def with_semicolon(text: str, content: str, cursor: Cursor) -> str | None:
 def whole_without(text: str, content: str, state: tuple[str, ...], cursor: Cursor) -> str | None:
     """Return a statement of a language without semicolons, None where it only names something."""
     if JAVASCRIPT_TYPE.match(content) and not re.search(r"[='\"}]", content):
+        return None
+    if re.match(r"(?:export\s+)?const\b", content) and "=" not in content:
+        return None
+    if cursor.syntax.regexes and re.search(r"=\s*\(\)$", content):
+        return None
+    if cursor.syntax.name == "go" and content.endswith("[]"):
         return None
     if cursor.syntax.name == "go" and not state and not re.search(r"[='\"]", content):
         return None

@@ -18,25 +18,29 @@ from greencode_lsp.completion.syntax.scanner import (
 )
 from greencode_lsp.completion.syntax.tables import BRACKETS, HOLE, Syntax
 
+NEAR_CHARACTERS = 400
+"""How much of the cursor's line is read again with every text: the last of it, in a very long line."""
+
 
 class Balance:
     """A cursor between two texts. `opened` is what is open there, outermost first."""
 
     def __init__(self, syntax: Syntax, prefix: str, suffix: str) -> None:
         self.syntax = syntax
-        self.opened: Stack = open_behind(prefix, syntax)
-        self._line = LINE_END.split(prefix[-400:])[-1]
+        self._near = LINE_END.split(prefix[-NEAR_CHARACTERS:])[-1]
+        self._open_near: Stack = open_behind(prefix[: len(prefix) - len(self._near)], syntax)
+        self.opened: Stack = self.opened_behind("")
         self._rest, *self._pieces = pieces_behind(suffix)
         self._marks = self._before()
 
     @cached_property
     def missing(self) -> Counter[str]:
         """What is wrong in the document without any text: open to its end, or closed without having been opened."""
-        return self._left_behind(self.opened, 0)
+        return self._wrong("", 0)
 
     def opened_behind(self, text: str) -> Stack:
         """Return what is open behind `text`, written at the cursor."""
-        return scan(self._line + text, self.syntax, self.opened, len(self._line)).stack
+        return scan(self._near + text, self.syntax, self._open_near).stack
 
     def is_kept(self, text: str, replaces: int = 0) -> bool:
         """Say whether writing `text` in place of `replaces` characters leaves nothing open that was not so before."""
@@ -44,10 +48,8 @@ class Balance:
 
     def damage(self, text: str, replaces: int = 0) -> Counter[str]:
         """Return what would be left open, or closed without having been opened, and is not so now."""
-        written = scan(self._line + text, self.syntax, self.opened, len(self._line))
-        after = self._left_behind(written.stack, replaces)
-        after.update(written.problems)
-        if self._hides_rest(written.stack, replaces):
+        after = self._wrong(text, replaces)
+        if self._hides_rest(text, replaces):
             after[LINE_COMMENT] += 1
         return after - self.missing
 
@@ -73,14 +75,15 @@ class Balance:
         """Say whether what follows would be part of a string."""
         return bool(stack) and stack[-1] in self.syntax.string_forms
 
-    def _hides_rest(self, stack: Stack, replaces: int) -> bool:
+    def _hides_rest(self, text: str, replaces: int) -> bool:
         """Say whether a comment would hide the rest of the cursor's line, which is none now."""
         comment = (LINE_COMMENT,)
-        return stack[-1:] == comment and self.opened[-1:] != comment and bool(self._rest[replaces:].strip())
+        hidden = self.opened[-1:] != comment and bool(self._rest[replaces:].strip())
+        return hidden and self.opened_behind(text)[-1:] == comment
 
     def _before(self) -> list[tuple[Stack, Counter[str]]]:
         """Return, for each piece behind the cursor's line, what is open before it and what is wrong from there on."""
-        states = [scan(self._rest, self.syntax, self.opened)]
+        states = [scan(self._near + self._rest, self.syntax, self._open_near)]
         for piece in self._pieces:
             states.append(read_piece(piece, self.syntax, states[-1].stack))
         wrong = left_open(states[-1].stack)
@@ -90,10 +93,10 @@ class Balance:
             marks.append((before.stack, Counter(wrong)))
         return marks[::-1]
 
-    def _left_behind(self, stack: Stack, replaces: int) -> Counter[str]:
-        """Return what is wrong behind the cursor where `stack` is open there; only as much is read as differs."""
-        rest = scan(self._rest[replaces:], self.syntax, stack)
-        wrong, stack = Counter(rest.problems), rest.stack
+    def _wrong(self, text: str, replaces: int) -> Counter[str]:
+        """Return what is wrong from the cursor's line on, with a text; only as much is read as that may change."""
+        line = scan(self._near + text + self._rest[replaces:], self.syntax, self._open_near)
+        wrong, stack = Counter(line.problems), line.stack
         for piece, (known, known_wrong) in zip(self._pieces, self._marks, strict=False):
             if stack == known:
                 return wrong + known_wrong

@@ -165,6 +165,8 @@ class _Reader:
             elif kind == "tag":
                 if VALUE_BEFORE.search(self.text[max(match.start() - 40, 0) : match.start()]):
                     return self._begin_tag(match.end())
+            elif kind == "stray":
+                self.problems.append(match.group())
             elif kind == "slash":
                 literal = REGEX_LITERAL.match(self.text, match.start())
                 if literal and VALUE_BEFORE.search(self.text[max(match.start() - 40, 0) : match.start()]):
@@ -206,7 +208,9 @@ class _Reader:
         jsx = self.syntax.jsx
         for match in TEXT_PATTERN.finditer(self.text, position):
             kind = match.lastgroup
-            if kind == "comment":
+            if kind == "stray":
+                self.problems.append(match.group())
+            elif kind == "comment":
                 self.stack.append(MARKUP_COMMENT)
             elif kind == "endtag":
                 self._end_element(match.group()[2:-1].strip())

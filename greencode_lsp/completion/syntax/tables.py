@@ -123,12 +123,15 @@ class Syntax:
             r"(?P<tag><(?=[A-Za-z_$][\w.$:-]*(?:\s(?!extends\b)|/?>)|>))" if self.jsx else "",
             r"(?P<slash>/)" if self.regexes else "",
             r"(?P<open>[(\[{])|(?P<shut>[)\]}])",
+            f"(?P<stray>{'|'.join(re.escape(end) for _, end in self.block_comments if end not in OPENERS)})"
+            if self.block_comments
+            else "",
         ]
         return re.compile("|".join(part for part in parts if part))
 
 
 TEXT_PATTERN = re.compile(
-    r"(?P<comment><!--)|(?P<endtag></[\w.:-]*\s*>)|(?P<tag><(?=[A-Za-z!?][\w.:-]*|>))|(?P<open>\{)"
+    r"(?P<comment><!--)|(?P<stray>-->)|(?P<endtag></[\w.:-]*\s*>)|(?P<tag><(?=[A-Za-z!?][\w.:-]*|>))|(?P<open>\{)"
 )
 """What matters in the text of an element."""
 

@@ -18,7 +18,13 @@ const STACK = `class Stack:
         """Say whether there are no items."""
         return
 `;
+/** Before what will be typed into them. The second one has the line ends of Windows. */
+const ENVIRONMENT = `import os
+host = os.environ.get('HOST', 'localhost')
+port = os.environ.get`;
+const TABS = "class A:\r\n\tdef __init__(self):\r\n\t\tself.x = 1\r\n\r\n\tdef get(self)";
 const SUGGESTED = "len(self.items) == 0";
+const FILES = { "stack.py": STACK, "other.py": STACK, "environment.py": ENVIRONMENT, "tabs.py": TABS };
 const JOULES = /~?\d[\d.]* m?J/;
 
 const SETTINGS = {
@@ -45,7 +51,7 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
 
   before(async () => {
     assert.ok(typeof requirements !== "string");
-    workbench = await Workbench.open(requirements, { "stack.py": STACK, "other.py": STACK }, SETTINGS);
+    workbench = await Workbench.open(requirements, FILES, SETTINGS);
     await workbench.untilReady();
     await workbench.openFile("stack.py");
   });
@@ -110,6 +116,39 @@ describe("in a real VS Code", { skip, timeout: 300_000 }, () => {
     await workbench.press("Control+ArrowRight");
     await untilAdded(" len");
     await untilSuggested(SUGGESTED.slice(3));
+  });
+
+  test("a suggestion takes the place of the quote and bracket that the editor has closed", async () => {
+    await workbench.openFile("environment.py");
+    await workbench.press("Control+End");
+    await workbench.type("('");
+    await workbench.until(
+      "the editor has closed both",
+      () => workbench.text("environment.py"),
+      (text) => text === `${ENVIRONMENT}('')`,
+    );
+    await workbench.until("ghost text is drawn", ghostText, (text) => text.startsWith("PORT"));
+    await picture("auto-closed");
+    await workbench.press("Tab");
+    await workbench.until(
+      "the line is right",
+      () => workbench.text("environment.py"),
+      (text) => text === `${ENVIRONMENT}('PORT', 8080)`,
+    );
+  });
+
+  test("in a file with the line ends of Windows a suggestion has them, too", async () => {
+    await workbench.openFile("tabs.py");
+    await workbench.press("Control+End");
+    await workbench.type(":");
+    await workbench.until("ghost text is drawn", ghostText, (text) => text.includes("return"));
+    await workbench.press("Tab");
+    await workbench.until(
+      "the file is right",
+      () => workbench.text("tabs.py"),
+      (text) => text === `${TABS}:\r\n\t\treturn self.x`,
+    );
+    await workbench.openFile("stack.py");
   });
 
   test("another profile acts on the next completion: its tokens are read early, or guessed", async () => {
