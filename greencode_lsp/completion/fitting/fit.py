@@ -26,6 +26,9 @@ MOST_TRIED = 160
 """How many shorter beginnings of a suggestion are tried before it is given up."""
 
 CALL = re.compile(r"(?<!\breturn)(?<!\bin)(?<!\bof)(?<=\w)\s*\($")
+MOST_PARSED = 8
+"""How many of them are parsed: each takes a millisecond or more in a long document."""
+
 WORD_REST = re.compile(r"\w+")
 
 
@@ -125,11 +128,21 @@ def closed(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
 
 
 def first_kept(forms: Iterator[str], cursor: Cursor, rest: str, least: int = 0) -> Fitted:
-    """Return the first of some forms that keeps the balance, in place of as much of `rest` as it says again."""
+    """Return the first of some forms that fits, in place of as much of `rest` as it says again.
+
+    It fits where brackets stay as balanced as they were and no syntax error is added.
+    """
+    parsed = 0
     for form in forms:
         for length in replaceable(form, rest):
-            if length >= least and cursor.balance.is_kept(form, length):
-                return Fitted(with_json_comma(form, cursor, length), length)
+            if length < least or not cursor.balance.is_kept(form, length):
+                continue
+            text = with_json_comma(form, cursor, length)
+            if cursor.grammar is None or cursor.grammar.is_kept(text, rest[:length]):
+                return Fitted(text, length)
+            parsed += 1
+            if parsed == MOST_PARSED:
+                return NOTHING
     return NOTHING
 
 

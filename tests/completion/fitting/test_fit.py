@@ -108,7 +108,7 @@ def test_inside_a_word_its_rest_is_not_written_twice(text, prefix, suffix, expec
         ("y = 1\n    return y", "def f():\n    ", "\n    return y\n", "y = 1"),
         ("rn x", "    retu", "\n    return x\n", ""),
         ("a()\nb()\nc()", "", "\nb()\nc()\nd()", "a()"),
-        ("a()\nb()\nx()", "", "\nb()\nc()", "a()\nb()\nx()"),
+        ("a()\nb()\nx()", "", "\nb()\nc()", "a()"),
         ("5", "x = ", "\n5\n", "5"),
         ("if y:\n        return y", "def f():\n    ", "\n    return y\n", "if y:\n        return y"),
     ],
