@@ -33,6 +33,7 @@ TAG_NODES = (*OPENING_TAGS, *CLOSING_TAGS, "self_closing_tag", "jsx_self_closing
 NAMES = ("tag_name", "erroneous_end_tag_name", "identifier", "nested_identifier", "member_expression")
 NO_QUOTES = ("lifetime", "jsx_text", "text")
 STYLE_TOKEN = re.compile(r"/\*.*?\*/|\"[^\"\n]*\"|'[^'\n]*'|[()\[\]{}]", re.DOTALL)
+YAML_TOKEN = re.compile(r"(?<!\S)#.*|\"(?:\\.|[^\"\\])*\"|(?<!\w)'(?:''|[^'])*'|\w'|[\[\]{}\"']")
 STRAY_MARK = re.compile(r"[()\[\]{}\"'`]")
 
 
@@ -92,7 +93,10 @@ def read_syntax(text: str, grammar: str) -> SyntaxReading:
     """Read a text by a grammar; raise `EvaluationError` where that is not installed."""
     data = text.encode("utf-8", errors="replace")
     reader = _Reader(data, grammar)
-    reader.read(parser_of(grammar).parse(data).root_node)
+    root = parser_of(grammar).parse(data).root_node
+    reader.read(root)
+    if grammar == "yaml":
+        reader.read_rest(root.end_byte)
     offsets = None if text.isascii() else _character_offsets(text)
     if offsets is None:
         return SyntaxReading(text, tuple(reader.marks), tuple(reader.leaves), reader.errors)
@@ -144,6 +148,14 @@ class _Reader:
             todo.append((node, in_error, True))
             todo.extend((child, in_error or node.is_error, False) for child in reversed(node.children))
         self.marks.sort(key=lambda mark: mark.start)
+
+    def read_rest(self, start: int) -> None:
+        """Add the marks of what YAML's grammar leaves unread behind the first error."""
+        for found in YAML_TOKEN.finditer(self.data[start:].decode("utf-8", errors="ignore")):
+            if len(found[0]) == 1:
+                kind, role = BRACKETS.get(found[0], (found[0], "either"))
+                before = len(found.string[: found.start()].encode())
+                self._add(start + before, start + before + 1, kind, role)
 
     def _enter(self, node: Any, in_error: bool) -> None:
         if node.is_missing or (node.is_error and not in_error) or node.type == "erroneous_end_tag":
