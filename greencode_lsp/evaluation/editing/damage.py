@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from greencode_lsp.evaluation.editing.marks import SyntaxReading, read_syntax
+from greencode_lsp.evaluation.editing.marks import Mark, SyntaxReading, read_syntax
 from greencode_lsp.evaluation.editing.style import LINE_END, indents_by, line_ends
 
 LEAST_LETTERS = 6
@@ -102,9 +102,16 @@ def unbalanced(before: SyntaxReading, after: SyntaxReading) -> str | None:
     """Name the marks that have no partner, where there are more of them than before."""
     if len(after.unmatched) <= len(before.unmatched):
         return None
-    more = Counter(after.text[mark.start : mark.end] or mark.kind for mark in after.unmatched)
-    more -= Counter(before.text[mark.start : mark.end] or mark.kind for mark in before.unmatched)
+    more = Counter(name_of(mark, after) for mark in after.unmatched)
+    more -= Counter(name_of(mark, before) for mark in before.unmatched)
     return f"{len(before.unmatched)} before, {len(after.unmatched)} after: {' '.join(more.elements())}"
+
+
+def name_of(mark: Mark, reading: SyntaxReading) -> str:
+    """Return a mark as a person reads it."""
+    if mark.is_tag:
+        return mark.kind if mark.role == "open" else mark.kind.replace("<", "</")
+    return reading.text[mark.start : mark.end]
 
 
 def new_errors(before: SyntaxReading, after: SyntaxReading) -> str | None:

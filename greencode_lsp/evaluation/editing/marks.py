@@ -39,12 +39,20 @@ STRAY_MARK = re.compile(r"[()\[\]{}\"'`]")
 
 @dataclass(frozen=True)
 class Mark:
-    """A bracket, a quote or a tag. `kind` is its opening character or `<name>`; offsets are in characters."""
+    """A bracket, a quote or a tag. `kind` is its opening character or `<name>`; offsets are in characters.
+
+    Of a tag the opening mark is its last character, and the closing mark its first.
+    """
 
     start: int
     end: int
     kind: str
     role: Role
+
+    @property
+    def is_tag(self) -> bool:
+        """Whether it opens or closes an element, not a bracket, a quote or a tag itself."""
+        return self.kind.startswith("<") and self.kind != "<"
 
 
 @dataclass(frozen=True)
@@ -163,18 +171,19 @@ class _Reader:
         if node.is_error:
             self._stray_marks(node)
         if node.type in CLOSING_TAGS:
-            self._add(node.start_byte, node.start_byte, f"<{self._name(node)}>", "close")
+            begin = self._begin(node)
+            self._add(begin, begin + 1, f"<{self._name(node)}>", "close")
         if node.child_count == 0 and node.end_byte > node.start_byte:
             inside = node.parent.type if node.parent is not None else ""
-            self.leaves.append(Leaf(node.start_byte, node.end_byte, node.type, inside))
+            self.leaves.append(Leaf(self._begin(node), node.end_byte, node.type, inside))
             self._leaf(node, inside)
 
     def _leave(self, node: Any) -> None:
         if node.type in OPENING_TAGS and self._needs_end_tag(node):
-            self._add(node.end_byte, node.end_byte, f"<{self._name(node)}>", "open")
+            self._add(node.end_byte - 1, node.end_byte, f"<{self._name(node)}>", "open")
 
     def _leaf(self, node: Any, inside: str) -> None:
-        start, end, type = node.start_byte, node.end_byte, node.type
+        start, end, type = self._begin(node), node.end_byte, node.type
         if type in BRACKETS:
             self._add(start, end, *BRACKETS[type])
         elif inside in TAG_NODES and type in ("<", "</"):
@@ -226,6 +235,14 @@ class _Reader:
         element = node.parent
         ended = element is not None and any(child.type == "end_tag" for child in element.children)
         return not VOID_TAGS.fullmatch(name) and (ended or not OPTIONAL_END_TAGS.fullmatch(name))
+
+    def _begin(self, node: Any) -> int:
+        """Return where a node begins; the grammars of JSX count the blanks before a tag to it."""
+        begin = int(node.start_byte)
+        if node.type in ("<", "</", *CLOSING_TAGS):
+            text = self.data[begin : node.end_byte]
+            begin += len(text) - len(text.lstrip())
+        return begin
 
     def _name(self, node: Any) -> str:
         return next((self._text(child) for child in node.children if child.type in NAMES), "")
