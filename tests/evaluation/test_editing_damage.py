@@ -228,6 +228,7 @@ def test_a_fence_or_a_sentence_outside_of_comments_is_told(language, document, t
         ("py", '"""█"""\n', "Return the sum of two numbers."),
         ("js", "/*\n * █\n */\n", "The value is printed to the screen."),
         ("html", "<p>█</p>\n", "The value is printed to the screen."),
+        ("yaml", "a: |\n  █\n", "The value is printed to the screen."),
         ("java", "class A {\n    █\n}\n", "Map<String, List<Integer>> values;"),
     ],
 )

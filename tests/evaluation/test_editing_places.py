@@ -14,6 +14,7 @@ from greencode_lsp.evaluation.editing.cuts import (
     middle_of_line,
     unfinished_line,
 )
+from greencode_lsp.evaluation.editing.damage import Edit, judge
 from greencode_lsp.evaluation.editing.languages import LANGUAGES, file_type
 from greencode_lsp.evaluation.editing.marks import read_syntax
 from greencode_lsp.evaluation.editing.places import PlaceOptions, cut_places, digest, place_of, prepare
@@ -168,7 +169,7 @@ def test_a_complete_file_ends_with_a_new_line_that_holds_the_cursor():
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_place_is_found_in_every_language_and_its_text_is_the_files_own(name, kind):
+def test_every_kind_of_place_is_found_in_every_language_and_the_files_own_text_put_back_is_no_damage(name, kind):
     made = source(name)
     chance = random.Random(2)
     cuts = [cut for cut in (KINDS[kind](made, chance) for _ in range(600)) if cut is not None]
@@ -179,6 +180,9 @@ def test_every_kind_of_place_is_found_in_every_language_and_its_text_is_the_file
         assert made.text.startswith(place.before[: cut.start])
         assert made.text[: cut.start] + place.removed + rest == made.text
         assert len(read_syntax(place.before, place.grammar).unmatched) == 0
+        put_back = Edit(place.before, place.cursor, place.cursor + len(place.closed), place.removed)
+        if place.removed.strip():
+            assert judge(put_back, place.grammar).kinds == ()
 
 
 def test_the_same_seed_cuts_the_same_places_and_another_one_others():
@@ -221,11 +225,21 @@ def test_indentation_is_as_asked_but_in_strings_of_several_lines():
     assert source("a.yaml", indentation="tabs").text == TEXTS["a.yaml"]
 
 
-def test_a_file_indents_by_what_most_of_its_lines_begin_with():
-    assert indents_by("a\n\tb\n\tc\n  d\n") == "tabs"
-    assert indents_by("/*\n * a\n * b\n */\n\tc\n") == "tabs"
-    assert indents_by("a\n  b\n") == "spaces"
-    assert indents_by("a\nb\n") is None
+@pytest.mark.parametrize(
+    ("text", "style"),
+    [
+        ("if a:\n\tb = 1\n\tc = 1\nif d:\n  e = 1\n", "tabs"),
+        ("if a:\n  b = 1\n", "spaces"),
+        ("a = 1\n", None),
+        ('a = """\n  b\n  c\n  d\n"""\nif e:\n\tf = 1\n', "tabs"),
+    ],
+)
+def test_a_file_indents_by_what_most_of_its_lines_of_code_begin_with(text, style):
+    assert indents_by(read_syntax(text, "python")) == style
+
+
+def test_a_comments_asterisks_tell_nothing_about_indentation():
+    assert indents_by(read_syntax("/*\n * a\n * b\n * c\n */\nint f(void)\n{\n\treturn 1;\n}\n", "c")) == "tabs"
 
 
 def test_the_pinned_projects_cover_every_language_and_are_in_no_training_corpus():

@@ -181,6 +181,8 @@ class _Reader:
     def _leave(self, node: Any) -> None:
         if node.type in OPENING_TAGS and self._needs_end_tag(node):
             self._add(node.end_byte - 1, node.end_byte, f"<{self._name(node)}>", "open")
+        elif node.type == "block_scalar":  # YAML's grammar has no token for what stands in it
+            self.leaves.append(Leaf(node.children[-1].end_byte, node.end_byte, node.type, node.type))
 
     def _leaf(self, node: Any, inside: str) -> None:
         start, end, type = self._begin(node), node.end_byte, node.type
