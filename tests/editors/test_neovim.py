@@ -39,7 +39,7 @@ require('greencode').setup({{
 
 
 COUNT_REQUESTS = """
-vim.g.asked, vim.g.answered, vim.g.moves = 0, 0, 0
+vim.g.asked, vim.g.answered, vim.g.column = 0, 0, -1
 local group = vim.api.nvim_create_augroup('counting', {})
 vim.api.nvim_create_autocmd('LspRequest', { group = group, callback = function(event)
   local request = event.data.request
@@ -49,10 +49,10 @@ vim.api.nvim_create_autocmd('LspRequest', { group = group, callback = function(e
   end
 end })
 vim.api.nvim_create_autocmd('CursorMovedI', { group = group, buffer = 0, callback = function()
-  vim.g.moves = vim.g.moves + 1
+  vim.g.column = vim.api.nvim_win_get_cursor(0)[2]
 end })
 """
-"""Counts suggestions asked for and answered, and moves of the cursor, each after the plugin has seen it."""
+"""Counts suggestions asked for and answered, and tells where the cursor has moved, after the plugin has seen it."""
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +166,11 @@ def test_cycling_asks_for_all_suggestions_and_goes_round(neovim: Neovim) -> None
 
 def test_moving_the_cursor_asks_for_nothing(neovim: Neovim) -> None:
     neovim.lua(COUNT_REQUESTS)
-    neovim.keys("i")
-    for moves in (1, 2):
+    neovim.keys("A")
+    end = len("        return")
+    for column in (end - 1, end - 2):
         neovim.keys("<Left>")
-        neovim.until(lambda moves=moves: neovim.lua("return vim.g.moves") == moves, "the plugin has heard of the move")
+        neovim.until(lambda column=column: neovim.lua("return vim.g.column") == column, "the plugin knows of the move")
     assert neovim.ghost_text == ""
     assert neovim.lua("return vim.g.asked") == 0
     neovim.keys("<Esc>")

@@ -52,7 +52,7 @@ async def test_a_template_of_an_env_file_gets_suggestions(editor: Editor) -> Non
 
 
 async def test_a_cell_of_an_excluded_notebook_gets_no_suggestion(editor: Editor) -> None:
-    book, cell = "file:///tmp/secrets.ipynb", "vscode-notebook-cell:cell-one"
+    book, cell = "file:///tmp/id_rsa.ipynb", "vscode-notebook-cell:cell-one"
     kind = types.NotebookCellKind.Code
     editor.client.notebook_document_did_open(
         types.DidOpenNotebookDocumentParams(
@@ -72,7 +72,7 @@ async def test_other_files_never_see_a_file_while_it_is_excluded(default_bundle_
 
     async with running_editor(tmp_path) as editor:
         await editor.start(options=options)
-        secret = editor.open(SPLINES, uri="file:///tmp/secrets.py")
+        secret = editor.open(SPLINES, uri="file:///tmp/id_rsa.py")
         assert await editor.suggest(secret, 1, 28) == []
         assert "quickly" not in await asked_in("one")
 
