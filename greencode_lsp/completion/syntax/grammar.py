@@ -100,11 +100,13 @@ def parser_of(language: str) -> Any | None:
 
 def error_count(root: Any) -> int:
     """Return how many places of a tree are errors, or lack something."""
-    count, waiting = 0, [root] if root.has_error else []
+    count, waiting = 0, [root]
     while waiting:
         node = waiting.pop()
-        count += node.is_error or node.is_missing
-        waiting.extend(child for child in node.children if child.has_error or child.is_missing)
+        if node.is_error or node.is_missing:
+            count += 1
+        if node.has_error or node.is_error:
+            waiting.extend(node.children)
     return count
 
 
