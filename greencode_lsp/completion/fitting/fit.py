@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from greencode_lsp.completion.fitting.cursor import Cursor
@@ -19,15 +19,17 @@ from greencode_lsp.completion.fitting.indentation import with_own_indentation
 from greencode_lsp.completion.fitting.joining import joined, only_closes, replaceable
 from greencode_lsp.completion.fitting.repeats import without_foreign_closers, without_known_lines
 from greencode_lsp.completion.fitting.residue import without_chat
-from greencode_lsp.completion.fitting.statements import finished
+from greencode_lsp.completion.fitting.statements import whole_forms
 from greencode_lsp.completion.syntax.tables import BRACKETS
 
 MOST_TRIED = 160
 """How many shorter beginnings of a suggestion are tried before it is given up."""
 
-CALL = re.compile(r"(?<!\breturn)(?<!\bin)(?<!\bof)(?<=\w)\s*\($")
-MOST_PARSED = 8
+MOST_PARSED = 12
 """How many of them are parsed: each takes a millisecond or more in a long document."""
+
+CALL = re.compile(r"(?<!\breturn)(?<!\bin)(?<!\bof)(?<=\w)\s*\($")
+"""An opening bracket behind a name: with nothing in it, it is a call."""
 
 WORD_REST = re.compile(r"\w+")
 
@@ -64,18 +66,10 @@ def fit(text: str, cursor: Cursor, *, unfinished: bool = False, at_limit: bool =
 def is_misplaced(text: str, cursor: Cursor) -> bool:
     """Say whether nothing may stand here: behind the one value of a JSON document, or code inside a tag."""
     opened = cursor.balance.opened
-    if cursor.syntax.name == "json" and not cursor.line_prefix.strip():
-        return is_misplaced_in_json(text, cursor)
+    if cursor.syntax.name == "json" and not opened:
+        return cursor.prefix.rstrip().endswith(("}", "]"))
     in_tag = bool(opened) and opened[-1][0] == "<" and opened[-1][-1] != ">" and opened[-1] != "<!--"
     return in_tag and text.lstrip()[:1] in (")", "]", "}", ";", ",")
-
-
-def is_misplaced_in_json(text: str, cursor: Cursor) -> bool:
-    """Say whether no value or member may begin here: behind the document's one value, or without a comma before."""
-    opened, before = cursor.balance.opened, cursor.prefix.rstrip()[-1:]
-    if before not in ("", "{", "[", ",", ":"):
-        return text.lstrip()[:1] not in ("}", "]")
-    return opened[-1:] == ("{",) and text.lstrip()[:1] not in ('"', "}", "/")
 
 
 def fit_before_rest(text: str, cursor: Cursor, unfinished: bool) -> Fitted:
@@ -106,16 +100,10 @@ def endings(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
     if not whole.strip():
         return
     forms = [whole, *closed(whole, cursor, unfinished)]
-    yield from (finished_forms(forms, cursor) if unfinished else forms)
-    shortened = (without_dangling_end(beginning, cursor) for beginning in itertools.islice(shorter(whole), MOST_TRIED))
-    yield from finished_forms(filter(None, shortened), cursor)
-
-
-def finished_forms(forms: Iterable[str], cursor: Cursor) -> Iterator[str]:
-    """Yield those of some forms that end with a whole statement."""
     for form in forms:
-        if whole := finished(form, cursor):
-            yield whole
+        yield from whole_forms(form, cursor) if unfinished else (form,)
+    for beginning in itertools.islice(shorter(whole), MOST_TRIED):
+        yield from whole_forms(without_dangling_end(beginning, cursor), cursor)
 
 
 def closed(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
@@ -133,7 +121,7 @@ def first_kept(forms: Iterator[str], cursor: Cursor, rest: str, least: int = 0) 
     It fits where brackets stay as balanced as they were and no syntax error is added.
     """
     parsed = 0
-    for form in forms:
+    for form in filter(str.strip, forms):
         for length in replaceable(form, rest):
             if length < least or not cursor.balance.is_kept(form, length):
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from greencode_lsp.completion.fitting.cursor import Cursor
+from greencode_lsp.completion.fitting.indentation import opens_block
 from greencode_lsp.completion.lines import split_lines
 
 WORD = re.compile(r"\w")
@@ -22,6 +23,8 @@ def without_known_lines(text: str, cursor: Cursor) -> str:
     end = min(first_known_above(whole, cursor), first_known_below(whole, cursor))
     if end == len(lines):
         return text
+    while end and opens_block(whole[end - 1]):
+        end -= 1  # a head whose block has gone
     return "".join(lines[:end]).rstrip("\r\n")
 
 
