@@ -96,7 +96,7 @@ def fit_inside_word(text: str, rest_of_word: str, cursor: Cursor) -> Fitted:
 
 def endings(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
     """Yield forms of a suggestion, the best first: whole, with its brackets closed, and ever shorter ones."""
-    whole = without_dangling_end(text, cursor) if unfinished else text.rstrip()
+    whole = without_known_lines(without_dangling_end(text, cursor), cursor) if unfinished else text.rstrip()
     if not whole.strip():
         return
     forms = [whole, *closed(whole, cursor, unfinished)]

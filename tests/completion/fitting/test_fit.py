@@ -198,6 +198,11 @@ def test_at_the_limit_of_tokens_a_text_ends_behind_something_whole(text, prefix,
     assert fit(text, Cursor(prefix, suffix, "python"), unfinished=True, at_limit=True).text == expected
 
 
+def test_a_line_that_was_cut_to_what_stands_above_it_is_not_said_again():
+    cursor = Cursor("on:\n  ", "\n", "yaml")
+    assert fit("to: some-label\n  to: some-label@", cursor, unfinished=True).text == "to: some-label"
+
+
 def test_whatever_a_model_says_leaves_brackets_and_quotes_as_they_were():
     """Real lines, cut anywhere, beside what an editor closes by itself, continued by pieces of other lines."""
     chance = random.Random(0)
