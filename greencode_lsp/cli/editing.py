@@ -121,7 +121,8 @@ def tables(judged: Sequence[Judged], kinds: Sequence[str], examples: int) -> dic
                 "place": f"{each.answer.place.project}/{each.answer.place.path}@{each.answer.place.cursor}",
                 "kind": each.answer.kind,
                 "text": each.answer.text,
-                "replaces": each.answer.end - each.answer.start,
+                "start": each.answer.start,
+                "end": each.answer.end,
                 "damage": each.damage.kinds,
             }
             for each in judged

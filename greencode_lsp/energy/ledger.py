@@ -6,6 +6,7 @@ import csv
 import logging
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -80,6 +81,8 @@ class Ledger:
         self._connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
+        # A connection is part of a cycle of its own: without this it stays open until Python looks for cycles.
+        weakref.finalize(self, self._connection.close)
         try:
             self._prepare()
         except BaseException:

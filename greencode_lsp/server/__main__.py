@@ -7,6 +7,7 @@ import sys
 
 from greencode_lsp import __version__
 from greencode_lsp.server.app import GreencodeServer, create_server
+from greencode_lsp.server.memory import return_large_blocks
 from greencode_lsp.server.protocol import hush_tracebacks
 from greencode_lsp.server.watchdog import watch_process
 
@@ -21,6 +22,7 @@ def main() -> None:
     )
     logging.getLogger("pygls").setLevel(logging.WARNING)  # below that it logs every message: the user's code
     hush_tracebacks()
+    return_large_blocks()
     server = create_server(lambda: leave(server, 1))
     if arguments.client_process_id:
         watch_process(arguments.client_process_id, lambda: leave(server, 1))

@@ -184,7 +184,7 @@ class Assistant:
         try:
             return await task
         except asyncio.CancelledError:
-            if (current := asyncio.current_task()) is not None and current.cancelling():
+            if current_task_is_cancelled():
                 raise
             return []  # superseded
         finally:
@@ -385,3 +385,13 @@ class Assistant:
         else:
             parts = (f"{self.settings.model}, profile {self.profile}", self._loss_note())
             self._listener.status_changed("normal", busy, "; ".join(filter(None, parts)))
+
+
+def current_task_is_cancelled() -> bool:
+    """Say whether the running task itself is being cancelled, not one that it waits for.
+
+    A frame that is cancelled must not name its own task: task, exception, traceback and frame would hold each other,
+    and with them the model that the frame used, until Python looks for cycles.
+    """
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import sqlite3
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -350,3 +352,26 @@ def test_what_was_computed_since_a_time_leaves_out_the_cache_and_what_was_stoppe
     assert taken == Computed(None, 72.0, 14.5, 30, 120.0, shown=True, accepted=True)
     assert (seen.shown, seen.accepted) == (True, False)
     assert NullLedger("no disk").computed_since(NOON) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open handles cannot be listed here")
+def test_a_ledger_that_nobody_uses_any_more_closes_its_file(path: Path) -> None:
+    gc.disable()  # sqlite3's connections hold themselves until it runs
+    try:
+        ledger = Ledger(path)
+        ledger.record(entry("a"))
+        assert open_handles(path)
+        del ledger
+        assert not open_handles(path)
+    finally:
+        gc.enable()
+
+
+def open_handles(path: Path) -> list[Path]:
+    handles = []
+    for handle in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            target = handle.readlink()
+            if target.name.startswith(path.name) and target.parent == path.parent:
+                handles.append(target)
+    return handles

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from greencode_lsp.completion.fitting.indentation import IndentStyle
 from greencode_lsp.completion.lines import split_lines
-from greencode_lsp.completion.syntax import Balance, Syntax, syntax_of
+from greencode_lsp.completion.syntax import Balance, Grammar, Syntax, grammar_at, known_id, syntax_of
 
 NEAR_LINES = 40
 """How many lines above and below the cursor are looked at for what a suggestion may repeat."""
@@ -23,6 +23,7 @@ class Cursor:
     def __init__(self, prefix: str, suffix: str, language: str = "", path: str = "") -> None:
         self.prefix, self.suffix = prefix, suffix
         self.syntax: Syntax = syntax_of(language, path)
+        self._language, self._path = known_id(language, path), path
         *above, self.line_prefix = split_lines(prefix[-NEAR_CHARACTERS:])
         self.above = [line.rstrip("\r\n") for line in above[-NEAR_LINES:]]
         line_suffix, *below = split_lines(suffix[:NEAR_CHARACTERS])
@@ -33,6 +34,11 @@ class Cursor:
     def balance(self) -> Balance:
         """What is open at the cursor."""
         return Balance(self.syntax, self.prefix, self.suffix)
+
+    @cached_property
+    def grammar(self) -> Grammar | None:
+        """What a parser says of the document, None without one for its language."""
+        return grammar_at(self._language, self._path, self.prefix, self.suffix)
 
     @cached_property
     def indent_style(self) -> IndentStyle:

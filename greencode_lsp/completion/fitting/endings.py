@@ -58,7 +58,7 @@ def as_the_next_line_wants(text: str, cursor: Cursor) -> str:
     if cursor.syntax.family in ("braces", "free"):
         text = COLON_OF_PYTHON.sub(r"\1", text)
     below = next((line.strip() for line in cursor.below if line.strip()), "")
-    if text.endswith(";") and below.startswith(CONTINUES) and not cursor.line_suffix.endswith(";"):
+    if text.endswith((";", ",")) and below.startswith(CONTINUES) and not cursor.line_suffix.endswith(";"):
         return text[:-1]
     return text
 

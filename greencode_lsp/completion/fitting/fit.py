@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from greencode_lsp.completion.fitting.cursor import Cursor
@@ -19,13 +19,18 @@ from greencode_lsp.completion.fitting.indentation import with_own_indentation
 from greencode_lsp.completion.fitting.joining import joined, only_closes, replaceable
 from greencode_lsp.completion.fitting.repeats import without_foreign_closers, without_known_lines
 from greencode_lsp.completion.fitting.residue import without_chat
-from greencode_lsp.completion.fitting.statements import finished
+from greencode_lsp.completion.fitting.statements import whole_forms
 from greencode_lsp.completion.syntax.tables import BRACKETS
 
 MOST_TRIED = 160
 """How many shorter beginnings of a suggestion are tried before it is given up."""
 
+MOST_PARSED = 12
+"""How many of them are parsed: each takes a millisecond or more in a long document."""
+
 CALL = re.compile(r"(?<!\breturn)(?<!\bin)(?<!\bof)(?<=\w)\s*\($")
+"""An opening bracket behind a name: with nothing in it, it is a call."""
+
 WORD_REST = re.compile(r"\w+")
 
 
@@ -61,18 +66,10 @@ def fit(text: str, cursor: Cursor, *, unfinished: bool = False, at_limit: bool =
 def is_misplaced(text: str, cursor: Cursor) -> bool:
     """Say whether nothing may stand here: behind the one value of a JSON document, or code inside a tag."""
     opened = cursor.balance.opened
-    if cursor.syntax.name == "json" and not cursor.line_prefix.strip():
-        return is_misplaced_in_json(text, cursor)
+    if cursor.syntax.name == "json" and not opened:
+        return cursor.prefix.rstrip().endswith(("}", "]"))
     in_tag = bool(opened) and opened[-1][0] == "<" and opened[-1][-1] != ">" and opened[-1] != "<!--"
     return in_tag and text.lstrip()[:1] in (")", "]", "}", ";", ",")
-
-
-def is_misplaced_in_json(text: str, cursor: Cursor) -> bool:
-    """Say whether no value or member may begin here: behind the document's one value, or without a comma before."""
-    opened, before = cursor.balance.opened, cursor.prefix.rstrip()[-1:]
-    if before not in ("", "{", "[", ",", ":"):
-        return text.lstrip()[:1] not in ("}", "]")
-    return opened[-1:] == ("{",) and text.lstrip()[:1] not in ('"', "}", "/")
 
 
 def fit_before_rest(text: str, cursor: Cursor, unfinished: bool) -> Fitted:
@@ -99,20 +96,14 @@ def fit_inside_word(text: str, rest_of_word: str, cursor: Cursor) -> Fitted:
 
 def endings(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
     """Yield forms of a suggestion, the best first: whole, with its brackets closed, and ever shorter ones."""
-    whole = without_dangling_end(text, cursor) if unfinished else text.rstrip()
+    whole = without_known_lines(without_dangling_end(text, cursor), cursor) if unfinished else text.rstrip()
     if not whole.strip():
         return
     forms = [whole, *closed(whole, cursor, unfinished)]
-    yield from (finished_forms(forms, cursor) if unfinished else forms)
-    shortened = (without_dangling_end(beginning, cursor) for beginning in itertools.islice(shorter(whole), MOST_TRIED))
-    yield from finished_forms(filter(None, shortened), cursor)
-
-
-def finished_forms(forms: Iterable[str], cursor: Cursor) -> Iterator[str]:
-    """Yield those of some forms that end with a whole statement."""
     for form in forms:
-        if whole := finished(form, cursor):
-            yield whole
+        yield from whole_forms(form, cursor) if unfinished else (form,)
+    for beginning in itertools.islice(shorter(whole), MOST_TRIED):
+        yield from whole_forms(without_dangling_end(beginning, cursor), cursor)
 
 
 def closed(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
@@ -125,11 +116,21 @@ def closed(text: str, cursor: Cursor, unfinished: bool) -> Iterator[str]:
 
 
 def first_kept(forms: Iterator[str], cursor: Cursor, rest: str, least: int = 0) -> Fitted:
-    """Return the first of some forms that keeps the balance, in place of as much of `rest` as it says again."""
-    for form in forms:
+    """Return the first of some forms that fits, in place of as much of `rest` as it says again.
+
+    It fits where brackets stay as balanced as they were and no syntax error is added.
+    """
+    parsed = 0
+    for form in filter(str.strip, forms):
         for length in replaceable(form, rest):
-            if length >= least and cursor.balance.is_kept(form, length):
-                return Fitted(with_json_comma(form, cursor, length), length)
+            if length < least or not cursor.balance.is_kept(form, length):
+                continue
+            text = with_json_comma(form, cursor, length)
+            if cursor.grammar is None or cursor.grammar.is_kept(text, rest[:length]):
+                return Fitted(text, length)
+            parsed += 1
+            if parsed == MOST_PARSED:
+                return NOTHING
     return NOTHING
 
 

@@ -78,7 +78,7 @@ def first_line_at_cursor(first: str, line_prefix: str, line_above: str, style: I
     wanted = columns(line_prefix + added, style)
     above = columns(blanks_of(line_above), style)
     deepest = above + style.width if opens_block(line_above) else above
-    enough = column > above if opens_block(line_above) else column >= above
+    enough = column > above if opens_block(line_above) else column >= above or column > 0
     target = column if enough else max(min(wanted, deepest), column)
     kept = style.blanks(target)[len(style.blanks(column)) :] if target > column else ""
     return kept + first[len(added) :], target - wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from greencode_lsp.completion.fitting.cursor import Cursor
+from greencode_lsp.completion.fitting.indentation import opens_block
 from greencode_lsp.completion.lines import split_lines
 
 WORD = re.compile(r"\w")
@@ -22,6 +23,8 @@ def without_known_lines(text: str, cursor: Cursor) -> str:
     end = min(first_known_above(whole, cursor), first_known_below(whole, cursor))
     if end == len(lines):
         return text
+    while end and opens_block(whole[end - 1]):
+        end -= 1  # a head whose block has gone
     return "".join(lines[:end]).rstrip("\r\n")
 
 
@@ -44,14 +47,25 @@ def first_known_below(whole: list[str], cursor: Cursor) -> int:
 
     Lines without a word close something: whether they are there already is for the balance of brackets to say.
     """
-    below = [line.rstrip() for line in cursor.below if line.strip()]
-    if below and whole[0].strip() == below[0].strip() and not CLOSERS_ONLY.fullmatch(below[0].strip()):
+    below = [without_separator(line) for line in cursor.below if line.strip()]
+    if (
+        below
+        and without_separator(whole[0]).strip() == below[0].strip()
+        and not CLOSERS_ONLY.fullmatch(below[0].strip())
+    ):
         return 0
     for start, line in enumerate(whole):
-        ours = [other.rstrip() for other in whole[start:] if other.strip()]
+        ours = [without_separator(other) for other in whole[start:] if other.strip()]
         if is_telling(line) and same_lines(ours, below, start == 0):
             return start
+        if is_telling(line) and start and ours[0] in (*below[:1], without_separator(cursor.line_above)):
+            return start
     return len(whole)
+
+
+def without_separator(line: str) -> str:
+    """Return a line without the comma or semicolon at its end, which the last of several may lack."""
+    return line.rstrip().rstrip(",;")
 
 
 def same_lines(ours: list[str], below: list[str], at_cursor: bool) -> bool:

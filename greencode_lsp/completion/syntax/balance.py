@@ -31,6 +31,7 @@ class Balance:
         self._open_near: Stack = open_behind(prefix[: len(prefix) - len(self._near)], syntax)
         self.opened: Stack = self.opened_behind("")
         self._rest, *self._pieces = pieces_behind(suffix)
+        self._line = scan(self._near + self._rest, self.syntax, self._open_near)
         self._marks = self._before()
 
     @cached_property
@@ -75,6 +76,10 @@ class Balance:
         """Say whether what follows would be part of a string."""
         return bool(stack) and stack[-1] in self.syntax.string_forms
 
+    def _strings(self, stack: Stack) -> Counter[str]:
+        """Return the strings that are open at the end of a line: a text may begin none that goes on below it."""
+        return Counter(mark for mark in stack if mark in self.syntax.string_forms)
+
     def _hides_rest(self, text: str, replaces: int) -> bool:
         """Say whether a comment would hide the rest of the cursor's line, which is none now."""
         comment = (LINE_COMMENT,)
@@ -83,7 +88,7 @@ class Balance:
 
     def _before(self) -> list[tuple[Stack, Counter[str]]]:
         """Return, for each piece behind the cursor's line, what is open before it and what is wrong from there on."""
-        states = [scan(self._near + self._rest, self.syntax, self._open_near)]
+        states = [self._line]
         for piece in self._pieces:
             states.append(read_piece(piece, self.syntax, states[-1].stack))
         wrong = left_open(states[-1].stack)
@@ -97,6 +102,7 @@ class Balance:
         """Return what is wrong from the cursor's line on, with a text; only as much is read as that may change."""
         line = scan(self._near + text + self._rest[replaces:], self.syntax, self._open_near)
         wrong, stack = Counter(line.problems), line.stack
+        wrong.update(self._strings(line.stack) - self._strings(self._line.stack))
         for piece, (known, known_wrong) in zip(self._pieces, self._marks, strict=False):
             if stack == known:
                 return wrong + known_wrong

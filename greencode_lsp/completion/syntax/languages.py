@@ -172,12 +172,14 @@ def language_of(path: str) -> str:
 
 def syntax_of(language: str, path: str = "") -> Syntax:
     """Return what is known of a language, by its LSP id, or by a file's name where that id says nothing."""
-    known = _by_id()
+    return _by_id().get(known_id(language, path), UNKNOWN)
+
+
+def known_id(language: str, path: str = "") -> str:
+    """Return an LSP language id, that of the file's name where the client's says nothing."""
     id = language.lower()
     id = ALIASES.get(id, id)
-    if id not in known or id == "plaintext":
-        id = language_of(path) or id
-    return known.get(id, UNKNOWN)
+    return language_of(path) or id if id not in _by_id() or id == "plaintext" else id
 
 
 ALIASES = {"jsx": "javascriptreact", "tsx": "typescriptreact", "py": "python", "js": "javascript", "ts": "typescript"}

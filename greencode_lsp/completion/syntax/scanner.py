@@ -234,6 +234,9 @@ class _Reader:
             kind = match.lastgroup
             if kind == "whole":
                 continue
+            if kind == "stray":
+                self.problems.append(match.group())
+                continue
             if kind == "quote":
                 self.stack.append("=" + match.group())
                 return match.end()

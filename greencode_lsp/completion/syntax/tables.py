@@ -136,7 +136,7 @@ TEXT_PATTERN = re.compile(
 """What matters in the text of an element."""
 
 TAG_PATTERN = re.compile(
-    r"(?P<whole>\"[^\"]*\"|'[^']*')|(?P<quote>[\"'])|(?P<empty>/>)|(?P<end>(?<!=)>)|(?P<open>\{)|(?P<broken><)"
+    r"(?P<whole>\"[^\"]*\"|'[^']*')|(?P<quote>[\"'])|(?P<empty>/>)|(?P<end>(?<!=)>)|(?P<open>\{)|(?P<stray>[)}\]])|(?P<broken><)"
 )
 """What matters inside a tag, between `<name` and `>`."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from greencode_lsp.evaluation.editing.languages import INDENTED_BLOCKS, MARKUP
-from greencode_lsp.evaluation.editing.marks import CLOSERS, Leaf
+from greencode_lsp.evaluation.editing.marks import CLOSERS, TAG_NODES, Leaf
 from greencode_lsp.evaluation.editing.source import MOST_REMOVED_LINES, Pair, Source
 
 WORD = re.compile(r"\w+")
@@ -96,7 +96,7 @@ def in_quote(source: Source, chance: random.Random) -> Cut | None:
 
 def in_bracket(source: Source, chance: random.Random) -> Cut | None:
     """Put the cursor into a bracket, or between two tags, that the editor has closed."""
-    pairs = [pair for pair in source.pairs if pair.open.kind in CLOSERS or _is_element(pair)]
+    pairs = [pair for pair in source.pairs if pair.open.kind in CLOSERS or pair.open.is_tag]
     pairs = [pair for pair in pairs if source.text[pair.open.end : pair.close.start].strip()]
     if not pairs:
         return None
@@ -141,6 +141,7 @@ def _token(source: Source, chance: random.Random) -> Cut | None:
     line = _code_line(source, chance)
     leaves = _leaves_of(source, line) if line is not None else []
     names = [leaf for leaf in leaves[:-1] if WORD.fullmatch(source.text, leaf.start, leaf.end)]
+    names = [leaf for leaf in names if leaf.inside not in TAG_NODES]
     if not names:
         return None
     leaf = chance.choice(names)
@@ -178,7 +179,7 @@ def _attribute(source: Source, chance: random.Random) -> Cut | None:
 
 
 def _between_tags(source: Source, chance: random.Random) -> Cut | None:
-    elements = [pair for pair in source.pairs if _is_element(pair) and _on_one_line(source, pair)]
+    elements = [pair for pair in source.pairs if pair.open.is_tag and _on_one_line(source, pair)]
     texts = [pair for pair in elements if source.text[pair.open.end : pair.close.start].strip()]
     if not texts:
         return None
@@ -225,8 +226,9 @@ def _blocks(source: Source, closed: bool = False) -> list[tuple[int, int]]:
         first, last = source.line_at(pair.open.end) + 1, source.line_at(pair.close.start) - 1
         opens = not source.text[pair.open.end : source.end_of(first - 1)].strip()
         closes = not source.text[source.start_of(last + 1) : pair.close.start].strip()
-        ends = not closed or source.is_self_contained(pair.close.end, source.end_of(last + 1))
-        if (pair.open.kind in ("{", "[") or _is_element(pair)) and first <= last and opens and closes and ends:
+        rest = source.text.find(">", pair.close.start) + 1 if pair.close.is_tag else pair.close.end
+        ends = not closed or source.is_self_contained(rest, source.end_of(last + 1))
+        if (pair.open.kind in ("{", "[") or pair.open.is_tag) and first <= last and opens and closes and ends:
             blocks.append((first, last + 1 if closed else last))
     if source.type.language in INDENTED_BLOCKS:
         for line in range(len(source.starts)):
@@ -251,10 +253,6 @@ def _leaves_of(source: Source, line: int) -> list[Leaf]:
 
 def _on_one_line(source: Source, pair: Pair) -> bool:
     return source.line_at(pair.open.start) == source.line_at(pair.close.start)
-
-
-def _is_element(pair: Pair) -> bool:
-    return pair.open.kind.startswith("<") and pair.open.kind != "<"
 
 
 def _directly_in(source: Source, leaf: Leaf, pair: Pair) -> bool:

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 
-from greencode_lsp.evaluation.editing.marks import SyntaxReading, read_syntax
-from greencode_lsp.evaluation.editing.style import LINE_END, indents_by, line_ends
+from greencode_lsp.evaluation.editing.marks import Mark, SyntaxReading, read_syntax
+from greencode_lsp.evaluation.editing.style import LINE_END, LITERAL, indents_by, is_in_literal, line_ends
 
 LEAST_LETTERS = 6
 """A line with fewer letters and digits, such as `}`, `break;` or `</div>`, may well stand twice."""
@@ -21,9 +21,8 @@ OPENING_WORDS = re.compile(
     r"(?:Here(?:'s| is| are)|This (?:code|function|program|method|class|script|file)"
     r"|The (?:above|following|code|output)|In this|Note that|Explanation:|Output:|Sure[,!]|You can|Let's)\b"
 )
-LITERAL = re.compile(r"comment|string_content|fragment|block_scalar|attribute_value|raw_text")
 PLAIN_TEXT = re.compile(r"^(jsx_)?text$")
-"""Leaves in which no line is code, and those in which sentences belong."""
+"""Leaves in which sentences belong."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def judge(edit: Edit, grammar: str) -> Damage:
         "unbalanced": unbalanced(before, after),
         "syntax": new_errors(before, after),
         "repeated": repeated_line(edit),
-        "indentation": foreign_indentation(edit),
+        "indentation": foreign_indentation(edit, before, after),
         "doubled": doubled_indentation(edit),
         "line_ends": foreign_line_end(edit),
         "fence": fence_or_prose(edit, after),
@@ -102,9 +101,16 @@ def unbalanced(before: SyntaxReading, after: SyntaxReading) -> str | None:
     """Name the marks that have no partner, where there are more of them than before."""
     if len(after.unmatched) <= len(before.unmatched):
         return None
-    more = Counter(after.text[mark.start : mark.end] or mark.kind for mark in after.unmatched)
-    more -= Counter(before.text[mark.start : mark.end] or mark.kind for mark in before.unmatched)
+    more = Counter(name_of(mark, after) for mark in after.unmatched)
+    more -= Counter(name_of(mark, before) for mark in before.unmatched)
     return f"{len(before.unmatched)} before, {len(after.unmatched)} after: {' '.join(more.elements())}"
+
+
+def name_of(mark: Mark, reading: SyntaxReading) -> str:
+    """Return a mark as a person reads it."""
+    if mark.is_tag:
+        return mark.kind if mark.role == "open" else mark.kind.replace("<", "</")
+    return reading.text[mark.start : mark.end]
 
 
 def new_errors(before: SyntaxReading, after: SyntaxReading) -> str | None:
@@ -140,18 +146,18 @@ def is_trivial(line: str) -> bool:
     return sum(map(str.isalnum, line)) < LEAST_LETTERS or CLOSING_LINE.fullmatch(line) is not None
 
 
-def foreign_indentation(edit: Edit) -> str | None:
-    """Return the blanks of a new line that are not of the kind that the file indents by."""
-    style = indents_by(edit.before)
+def foreign_indentation(edit: Edit, before: SyntaxReading, after: SyntaxReading) -> str | None:
+    """Return the blanks of a new line of code that are not of the kind that the file indents by."""
+    style = indents_by(before)
     if style is None:
         return None
-    lines = LINE_END.split(edit.text)
-    head = LINE_END.split(edit.before[: edit.start])[-1]
-    if head.strip():
-        lines = lines[1:]
-    for line in lines:
+    starts = [edit.start + match.end() for match in LINE_END.finditer(edit.text)]
+    if not LINE_END.split(edit.before[: edit.start])[-1].strip():
+        starts.insert(0, edit.start)
+    for start in starts:
+        line = LINE_END.split(edit.after[start : edit.start + len(edit.text)])[0]
         blanks = _leading(line)
-        if not line.strip() or blanks == " ":
+        if not line.strip() or is_in_literal(after, start):
             continue
         if "\t" in blanks if style == "spaces" else "    " in blanks or blanks[:1] == " ":
             return f"{blanks!r} in a file indented by {style}"

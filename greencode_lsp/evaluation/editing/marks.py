@@ -33,17 +33,26 @@ TAG_NODES = (*OPENING_TAGS, *CLOSING_TAGS, "self_closing_tag", "jsx_self_closing
 NAMES = ("tag_name", "erroneous_end_tag_name", "identifier", "nested_identifier", "member_expression")
 NO_QUOTES = ("lifetime", "jsx_text", "text")
 STYLE_TOKEN = re.compile(r"/\*.*?\*/|\"[^\"\n]*\"|'[^'\n]*'|[()\[\]{}]", re.DOTALL)
+YAML_TOKEN = re.compile(r"(?<!\S)#.*|\"(?:\\.|[^\"\\])*\"|(?<!\w)'(?:''|[^'])*'|\w'|[\[\]{}\"']")
 STRAY_MARK = re.compile(r"[()\[\]{}\"'`]")
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A bracket, a quote or a tag. `kind` is its opening character or `<name>`; offsets are in characters."""
+    """A bracket, a quote or a tag. `kind` is its opening character or `<name>`; offsets are in characters.
+
+    Of a tag the opening mark is its last character, and the closing mark its first.
+    """
 
     start: int
     end: int
     kind: str
     role: Role
+
+    @property
+    def is_tag(self) -> bool:
+        """Whether it opens or closes an element, not a bracket, a quote or a tag itself."""
+        return self.kind.startswith("<") and self.kind != "<"
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,10 @@ def read_syntax(text: str, grammar: str) -> SyntaxReading:
     """Read a text by a grammar; raise `EvaluationError` where that is not installed."""
     data = text.encode("utf-8", errors="replace")
     reader = _Reader(data, grammar)
-    reader.read(parser_of(grammar).parse(data).root_node)
+    root = parser_of(grammar).parse(data).root_node
+    reader.read(root)
+    if grammar == "yaml":
+        reader.read_rest(root.end_byte)
     offsets = None if text.isascii() else _character_offsets(text)
     if offsets is None:
         return SyntaxReading(text, tuple(reader.marks), tuple(reader.leaves), reader.errors)
@@ -145,24 +157,35 @@ class _Reader:
             todo.extend((child, in_error or node.is_error, False) for child in reversed(node.children))
         self.marks.sort(key=lambda mark: mark.start)
 
+    def read_rest(self, start: int) -> None:
+        """Add the marks of what YAML's grammar leaves unread behind the first error."""
+        for found in YAML_TOKEN.finditer(self.data[start:].decode("utf-8", errors="ignore")):
+            if len(found[0]) == 1:
+                kind, role = BRACKETS.get(found[0], (found[0], "either"))
+                before = len(found.string[: found.start()].encode())
+                self._add(start + before, start + before + 1, kind, role)
+
     def _enter(self, node: Any, in_error: bool) -> None:
         if node.is_missing or (node.is_error and not in_error) or node.type == "erroneous_end_tag":
             self.errors += 1
         if node.is_error:
             self._stray_marks(node)
         if node.type in CLOSING_TAGS:
-            self._add(node.start_byte, node.start_byte, f"<{self._name(node)}>", "close")
+            begin = self._begin(node)
+            self._add(begin, begin + 1, f"<{self._name(node)}>", "close")
         if node.child_count == 0 and node.end_byte > node.start_byte:
             inside = node.parent.type if node.parent is not None else ""
-            self.leaves.append(Leaf(node.start_byte, node.end_byte, node.type, inside))
+            self.leaves.append(Leaf(self._begin(node), node.end_byte, node.type, inside))
             self._leaf(node, inside)
 
     def _leave(self, node: Any) -> None:
         if node.type in OPENING_TAGS and self._needs_end_tag(node):
-            self._add(node.end_byte, node.end_byte, f"<{self._name(node)}>", "open")
+            self._add(node.end_byte - 1, node.end_byte, f"<{self._name(node)}>", "open")
+        elif node.type == "block_scalar":  # YAML's grammar has no token for what stands in it
+            self.leaves.append(Leaf(node.children[-1].end_byte, node.end_byte, node.type, node.type))
 
     def _leaf(self, node: Any, inside: str) -> None:
-        start, end, type = node.start_byte, node.end_byte, node.type
+        start, end, type = self._begin(node), node.end_byte, node.type
         if type in BRACKETS:
             self._add(start, end, *BRACKETS[type])
         elif inside in TAG_NODES and type in ("<", "</"):
@@ -214,6 +237,14 @@ class _Reader:
         element = node.parent
         ended = element is not None and any(child.type == "end_tag" for child in element.children)
         return not VOID_TAGS.fullmatch(name) and (ended or not OPTIONAL_END_TAGS.fullmatch(name))
+
+    def _begin(self, node: Any) -> int:
+        """Return where a node begins; the grammars of JSX count the blanks before a tag to it."""
+        begin = int(node.start_byte)
+        if node.type in ("<", "</", *CLOSING_TAGS):
+            text = self.data[begin : node.end_byte]
+            begin += len(text) - len(text.lstrip())
+        return begin
 
     def _name(self, node: Any) -> str:
         return next((self._text(child) for child in node.children if child.type in NAMES), "")

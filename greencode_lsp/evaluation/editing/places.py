@@ -111,7 +111,7 @@ def prepare(file: EditedFile, options: PlaceOptions) -> Source | None:
         return None
     reading = read_syntax(text, file.type.grammar)
     wanted = options.indentation
-    if wanted != "keep" and wanted != indents_by(text) and not (wanted == "tabs" and file.type.language in NO_TABS):
+    if wanted != "keep" and wanted != indents_by(reading) and not (wanted == "tabs" and file.type.language in NO_TABS):
         text = with_indentation(reading, wanted)
         reading = read_syntax(text, file.type.grammar)
     if reading.errors or reading.unmatched:

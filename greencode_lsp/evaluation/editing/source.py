@@ -130,6 +130,6 @@ class Source:
 
 def closer_of(mark: Mark) -> str:
     """Return what an editor writes to close a bracket, a quote or a tag."""
-    if mark.kind.startswith("<"):
+    if mark.is_tag:
         return f"</{mark.kind[1:-1]}>"
     return CLOSERS.get(mark.kind, mark.kind)

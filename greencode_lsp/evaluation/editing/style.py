@@ -11,6 +11,9 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 LEADING = re.compile(r"^[ \t]+(?=[^ \t\r\n])", re.MULTILINE)
 TAB_WIDTH = 4
 
+LITERAL = re.compile(r"comment|string_content|fragment|raw_string|block_scalar|attribute_value")
+"""Leaves of strings and comments."""
+
 
 def line_ends(text: str) -> Counter[str]:
     """Count the line ends of each kind."""
@@ -28,16 +31,22 @@ def with_line_ends(text: str, line_end: str) -> str:
     return LINE_END.sub(lambda match: line_end, text)
 
 
-def indents_by(text: str) -> str | None:
+def indents_by(reading: SyntaxReading) -> str | None:
     """Return "tabs" or "spaces", what more of the indented lines begin with; None where no line tells.
 
-    One blank before an asterisk belongs to a comment, not to the indentation.
+    Lines inside of a string or a comment do not count.
     """
     found: Counter[str] = Counter()
-    for match in LEADING.finditer(text):
-        if match[0] != " ":
+    for match in LEADING.finditer(reading.text):
+        if not is_in_literal(reading, match.start()):
             found["tabs" if match[0][0] == "\t" else "spaces"] += 1
     return found.most_common(1)[0][0] if found else None
+
+
+def is_in_literal(reading: SyntaxReading, offset: int) -> bool:
+    """Say whether a line that begins at an offset goes on with a string or a comment that began above."""
+    leaf = reading.leaf_at(offset)
+    return leaf is not None and leaf.start < offset and LITERAL.search(leaf.type) is not None
 
 
 def indentation_unit(text: str) -> int:
@@ -58,8 +67,7 @@ def with_indentation(reading: SyntaxReading, style: str) -> str:
     unit = indentation_unit(text)
 
     def indent(match: re.Match[str]) -> str:
-        leaf = reading.leaf_at(match.start())
-        if leaf is not None and leaf.start < match.start() and leaf.end > match.end():
+        if is_in_literal(reading, match.start()):
             return match[0]
         if style == "spaces":
             return match[0].replace("\t", " " * TAB_WIDTH)

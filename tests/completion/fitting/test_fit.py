@@ -108,7 +108,7 @@ def test_inside_a_word_its_rest_is_not_written_twice(text, prefix, suffix, expec
         ("y = 1\n    return y", "def f():\n    ", "\n    return y\n", "y = 1"),
         ("rn x", "    retu", "\n    return x\n", ""),
         ("a()\nb()\nc()", "", "\nb()\nc()\nd()", "a()"),
-        ("a()\nb()\nx()", "", "\nb()\nc()", "a()\nb()\nx()"),
+        ("a()\nb()\nx()", "", "\nb()\nc()", "a()"),
         ("5", "x = ", "\n5\n", "5"),
         ("if y:\n        return y", "def f():\n    ", "\n    return y\n", "if y:\n        return y"),
     ],
@@ -196,6 +196,11 @@ def test_a_line_above_is_not_said_again(text, prefix, expected):
 )
 def test_at_the_limit_of_tokens_a_text_ends_behind_something_whole(text, prefix, suffix, expected):
     assert fit(text, Cursor(prefix, suffix, "python"), unfinished=True, at_limit=True).text == expected
+
+
+def test_a_line_that_was_cut_to_what_stands_above_it_is_not_said_again():
+    cursor = Cursor("on:\n  ", "\n", "yaml")
+    assert fit("to: some-label\n  to: some-label@", cursor, unfinished=True).text == "to: some-label"
 
 
 def test_whatever_a_model_says_leaves_brackets_and_quotes_as_they_were():
