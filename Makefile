@@ -24,14 +24,14 @@ check: $(VENV)/.installed-dev
 # Tests run side by side, one on each processor, and with one thread each: all servers find the same costs in the cache.
 test-python test-slow test-client test-editor: export OMP_NUM_THREADS := 1
 
-PYTEST := $(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=worksteal
+PYTEST := $(BIN)/pytest --numprocesses=logical --maxprocesses=4
 
 test-python: $(VENV)/.installed-dev
-	$(PYTEST)
+	$(PYTEST) --dist=worksteal
 
-# Long trainings and whole pipelines: tests marked as slow.
+# Long trainings and whole pipelines: tests marked as slow. By file, as the tests of one share what was trained.
 test-slow: $(VENV)/.installed-dev
-	$(PYTEST) -m slow
+	$(PYTEST) --dist=loadfile -m slow
 
 test-client: $(VENV)/.installed-dev vscode-client/node_modules/.installed
 	cd vscode-client && GREENCODE_LSP=$(abspath $(BIN)/greencode-lsp) npm run check
