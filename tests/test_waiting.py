@@ -31,6 +31,7 @@ def start() -> Iterator[Start]:
 @pytest.fixture(autouse=True)
 def sample_at_every_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "LOOKS_BETWEEN_SAMPLES", 1)
+    monkeypatch.setattr(waiting, "waited_in_vain", [])
 
 
 def test_a_wait_for_a_process_that_stands_still_ends(start: Start) -> None:
@@ -63,5 +64,15 @@ def test_a_wait_goes_on_while_a_process_computes_but_not_for_ever(
             pass
         patience.look_again()
     monkeypatch.setattr(waiting, "HANG_SECONDS", 0)
+    with pytest.raises(AssertionError, match="the processes go on"):
+        patience.look_again()
+
+
+def test_after_a_wait_in_vain_others_are_shorter(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = start("while True: pass")
+    patience = Patience("it is done", lambda: [busy])
+    monkeypatch.setattr(waiting, "SECONDS_AFTER_A_FAILURE", 0)
+    patience.look_again()
+    waiting.waited_in_vain.append("another thing")
     with pytest.raises(AssertionError, match="the processes go on"):
         patience.look_again()

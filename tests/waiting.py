@@ -12,8 +12,14 @@ LOOKS_BETWEEN_SAMPLES = 100
 STILL_SAMPLES = 60
 """Two minutes of looks. They are counted, not timed: a machine that stands still does not look either."""
 
-HANG_SECONDS = 900
+HANG_SECONDS = 600
 """The longest wait of a test, and the time limit of what it starts. Only something that hangs takes this long."""
+
+SECONDS_AFTER_A_FAILURE = 30
+"""The longest wait once there was one in vain: the run has failed, and is not to take hours to say so."""
+
+waited_in_vain: list[str] = []
+"""What this process has waited for in vain."""
 
 
 def child_processes() -> list[psutil.Process]:
@@ -25,7 +31,7 @@ class Patience:
     """Counts the looks of one wait and ends it when it is in vain.
 
     A wait is in vain when no process is left that could end it, when none of them has used a processor for
-    `STILL_SAMPLES` samples, or after `HANG_SECONDS`.
+    `STILL_SAMPLES` samples, or after `HANG_SECONDS`, and sooner once another wait was.
     """
 
     def __init__(self, what: str, processes: Callable[[], list[psutil.Process]] = child_processes) -> None:
@@ -46,10 +52,11 @@ class Patience:
             self._give_up("no process is left")
         if self._still >= STILL_SAMPLES:
             self._give_up("none of the processes computes")
-        if time.monotonic() - self._began > HANG_SECONDS:
+        if time.monotonic() - self._began > (SECONDS_AFTER_A_FAILURE if waited_in_vain else HANG_SECONDS):
             self._give_up("the processes go on")
 
     def _give_up(self, why: str) -> None:
+        waited_in_vain.append(self._what)
         raise AssertionError(f"waited {time.monotonic() - self._began:.0f} s in vain until {self._what}: {why}")
 
 
