@@ -1,19 +1,29 @@
 """`greencode-lsp`: the server on stdio, or on one TCP connection."""
 
 import argparse
+import asyncio
 import logging
-import os
 import sys
+from typing import TYPE_CHECKING
 
 from greencode_lsp import __version__
-from greencode_lsp.server.app import GreencodeServer, create_server
-from greencode_lsp.server.memory import return_large_blocks
-from greencode_lsp.server.protocol import hush_tracebacks
-from greencode_lsp.server.watchdog import watch_process
+from greencode_lsp.server.ending import end, end_on_signals
+
+if TYPE_CHECKING:
+    from greencode_lsp.server.app import GreencodeServer
 
 
 def main() -> None:
-    """Serve until the client says exit, closes the connection, or is gone."""
+    """Serve until the client says exit, closes the connection, or is gone, or until a signal comes."""
+    server: GreencodeServer | None = None
+
+    def leave(status: int) -> None:
+        if server is None:
+            end(status, lambda: None)
+        else:
+            end(0 if server.was_shut_down else status, server.assistant.stop)
+
+    end_on_signals(leave)
     arguments = parse_arguments()
     logging.basicConfig(
         stream=sys.stderr,
@@ -21,24 +31,23 @@ def main() -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("pygls").setLevel(logging.WARNING)  # below that it logs every message: the user's code
+    # Imported here because it takes a second, in which a signal must find its handler.
+    from greencode_lsp.server.app import create_server
+    from greencode_lsp.server.memory import return_large_blocks
+    from greencode_lsp.server.protocol import hush_tracebacks
+    from greencode_lsp.server.transport import serve_stdio, serve_tcp
+    from greencode_lsp.server.watchdog import watch_process
+
     hush_tracebacks()
     return_large_blocks()
-    server = create_server(lambda: leave(server, 1))
+    server = create_server(lambda: leave(1))
     if arguments.client_process_id:
-        watch_process(arguments.client_process_id, lambda: leave(server, 1))
+        watch_process(arguments.client_process_id, lambda: leave(1))
     if arguments.tcp:
-        host, port = arguments.tcp
-        server.start_tcp(host, port)
+        asyncio.run(serve_tcp(server.protocol, *arguments.tcp))
     else:
-        server.start_io()
-    leave(server, 0 if server.was_shut_down else 1)
-
-
-def leave(server: GreencodeServer, status: int) -> None:
-    """End the process at once: a model thread deep in a computation would hold up an orderly end for seconds."""
-    server.assistant.stop()
-    logging.shutdown()
-    os._exit(status)
+        asyncio.run(serve_stdio(server.protocol, lambda: leave(1)))
+    leave(1)
 
 
 def address(text: str) -> tuple[str, int]:

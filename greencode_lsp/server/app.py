@@ -44,6 +44,8 @@ ANSWER_SECONDS = 20.0
 class GreencodeServer(LanguageServer):
     """A language server with one assistant, whose listener it is."""
 
+    protocol: AnsweringProtocol
+
     def __init__(self, when_client_gone: Callable[[], None]) -> None:
         super().__init__("greencode", __version__, notebook_document_sync=NOTEBOOKS, protocol_cls=AnsweringProtocol)
         self.assistant = Assistant(self)

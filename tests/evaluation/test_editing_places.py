@@ -154,6 +154,15 @@ def test_an_empty_line_keeps_its_indentation_and_the_block_its_other_lines_or_no
     assert "    if value:\n        █\n    return default" in "".join(all_cuts(line_in_block, "a.py"))
 
 
+def test_a_comment_of_several_lines_is_not_torn_apart():
+    text = "class A {\n    /**\n     * a\n     */\n    int b;\n    // c\n}\n"
+    lines = text.splitlines(keepends=True)
+    torn = {"".join([*lines[:line], "█\n", *lines[line + 1 :]]) for line in (1, 2, 3)}
+    found = {document.replace("    █", "█") for document in all_cuts(line_in_block, "A.java", text)}
+    assert "".join([*lines[:5], "█\n", *lines[6:]]) in found
+    assert not torn & {document.replace("    █", "█").replace(" █", "█") for document in found}
+
+
 def test_below_a_block_the_cursor_is_on_a_new_line_at_the_blocks_own_indentation():
     documents = all_cuts(after_block, "a.go")
     assert documents == {

@@ -222,7 +222,7 @@ def start(data: Path, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*SERVER, *arguments], stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
 
 
-def frame(method: str, params: Any, id: int | None = None) -> bytes:
+def frame(method: str, params: Any, id: int | str | None = None) -> bytes:
     return envelope({"method": method, "params": params} | ({"id": id} if id is not None else {}))
 
 

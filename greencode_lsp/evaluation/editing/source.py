@@ -77,10 +77,12 @@ class Source:
         return content[: len(content) - len(content.lstrip(" \t"))]
 
     def is_code_line(self, line: int) -> bool:
-        """Say whether a line begins with code: not blank, not inside a string or comment of several lines."""
+        """Say whether a line begins with a token that ends there: not blank, no part of a comment of several lines."""
         begin = self.start_of(line) + len(self.indentation(line))
         leaf = self.reading.leaf_at(begin)
-        return bool(self.content(line).strip()) and leaf is not None and leaf.start == begin
+        if leaf is None or leaf.start != begin:
+            return False
+        return bool(self.content(line).strip()) and not LINE_END.search(self.text[begin : leaf.end].rstrip("\r\n"))
 
     def is_self_contained(self, start: int, end: int) -> bool:
         """Say whether every mark in a piece of text has its partner there."""

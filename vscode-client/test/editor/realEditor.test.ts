@@ -141,7 +141,8 @@ describe("in a real VS Code", { skip, timeout: 1_800_000 }, () => {
     await workbench.openFile("tabs.py");
     await workbench.press("Control+End");
     await workbench.type(":");
-    await workbench.page.locator(".suggest-preview-text", { hasText: "return" }).waitFor();
+    const linesBelow = workbench.page.locator(".suggest-preview-text", { hasText: "return" });
+    await linesBelow.first().waitFor({ state: "attached" });
     await picture("line-ends");
     await workbench.press("Tab");
     await workbench.until(
