@@ -21,6 +21,7 @@ from greencode_lsp.energy import open_ledger, probe_meters
 from greencode_lsp.engine.packed import KernelUnavailableError, find_compiler, load_library
 from greencode_lsp.errors import UserError
 from greencode_lsp.models import find_bundle, is_cached, verify
+from greencode_lsp.paths import cache_folder, made_folder, why_unwritable
 from greencode_lsp.policy import BundlePolicy
 
 SAMPLE = 'def mean(values):\n    """Return the arithmetic mean of the values."""\n'
@@ -49,6 +50,7 @@ def examine(
         check_torch(),
         check_cpu(),
         check_kernel(),
+        check_cache(),
         check_gpu(options),
         *check_meters(options),
         *check_bundle(options),
@@ -134,6 +136,15 @@ def check_bundle(options: LoadOptions) -> Iterator[Check]:
         return
     fix = f"run: greencode models pull {options.model}"
     yield Check(name, not problems, "; ".join(problems) or "present and verified", fix if problems else "")
+
+
+def check_cache() -> Check:
+    """Look whether what is made once is kept: models, compiled and packed parts, measured costs."""
+    folder = cache_folder()
+    if (problem := why_unwritable(folder)) is None:
+        return Check("cache", True, str(folder))
+    detail = f"{folder} cannot be written ({problem}); {made_folder('packed').parent} stands in for it"
+    return Check("cache", False, detail, "make it writable, or set GREENCODE_CACHE to a folder that is")
 
 
 def check_ledger() -> Check:
