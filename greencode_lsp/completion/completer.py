@@ -19,7 +19,7 @@ from greencode_lsp.completion.sessions import SessionPool
 from greencode_lsp.completion.stops import StopRule, first_end, stop_rules
 from greencode_lsp.completion.suggestion import CompletionRequest, SuggestedToken, Suggestion, Timings
 from greencode_lsp.completion.tokenizer import CodeTokenizer
-from greencode_lsp.energy import Attribution, Charge, Ledger, NullLedger, Work, full_depth
+from greencode_lsp.energy import Attribution, Charge, Recorder, Work, full_depth
 from greencode_lsp.engine import (
     Cancelled,
     EarlyExitModel,
@@ -49,7 +49,7 @@ class Completer:
         model: EarlyExitModel,
         tokenizer: CodeTokenizer,
         attribution: Attribution,
-        ledger: Ledger | NullLedger,
+        ledger: Recorder,
         policy: BundlePolicy | None = None,
         infill: InfillTemplate | None = None,
     ) -> None:

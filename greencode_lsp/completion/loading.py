@@ -13,7 +13,7 @@ from greencode_lsp.completion.infill import find_template
 from greencode_lsp.completion.metering import cost_table, run_prices
 from greencode_lsp.completion.suggestion import LoadOptions, Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
-from greencode_lsp.energy import Attribution, choose_meter, open_ledger, probe_meters
+from greencode_lsp.energy import Attribution, Recorder, choose_meter, open_ledger, probe_meters
 from greencode_lsp.engine import EarlyExitModel, EngineError, Request, Runner, Session, generate, load_runner
 from greencode_lsp.engine.adapters import adapters_beside
 from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE, DraftNetwork, load_drafter
@@ -32,9 +32,12 @@ log = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
 
-def load_completer(options: LoadOptions, report: Report = lambda stage, done, total: None) -> Completer:
+def load_completer(
+    options: LoadOptions, report: Report = lambda stage, done, total: None, ledger: Recorder | None = None
+) -> Completer:
     """Fetch the bundle where it is not here yet, load it, and measure what it costs where that is not known yet.
 
+    Completions go to `ledger`, where none is given to the user's own.
     Raises `BundleError`, `EngineError` or `TokenizerError`, each with one line that says what to do.
     """
     bundle = find_bundle(options.model)
@@ -58,7 +61,7 @@ def load_completer(options: LoadOptions, report: Report = lambda stage, done, to
     )
     if table is not None:
         model.run_prices = run_prices(table, model.layers, model.run_prices)
-    return Completer(bundle.name, model, tokenizer, Attribution(table, meter), open_ledger(), policy, infill)
+    return Completer(bundle.name, model, tokenizer, Attribution(table, meter), ledger or open_ledger(), policy, infill)
 
 
 def load_heads(bundle: Bundle, folder: Path, runner: Runner) -> dict[int, ExitHead]:

@@ -2,7 +2,8 @@
 
 `probe_meters` says which counters work here and `choose_meter` takes the best. `calibrate` measures a `CostTable` of
 joules per layer and head run with it, `CostStore` keeps that, and `Attribution` charges each completion by its `Work`.
-`open_ledger` opens the local file of what was charged; `grid_factor` and `grams` turn energy into CO2e.
+`open_ledger` opens the local file of what was charged, `LedgerThread` keeps it away from who must not wait for it;
+`grid_factor` and `grams` turn energy into CO2e.
 """
 
 from greencode_lsp.energy.attribution import Attribution, Charge
@@ -12,7 +13,8 @@ from greencode_lsp.energy.cost_store import CostStore
 from greencode_lsp.energy.costs import CostTable, Work, full_depth
 from greencode_lsp.energy.estimate import WATTS_PER_CORE, EstimateMeter
 from greencode_lsp.energy.ledger import Ledger
-from greencode_lsp.energy.ledger_records import Computed, DayTotals, Entry
+from greencode_lsp.energy.ledger_records import DayTotals, Entry, Recorder, Summary
+from greencode_lsp.energy.ledger_thread import LedgerThread
 from greencode_lsp.energy.meter import Meter, Probe
 from greencode_lsp.energy.nvml import NvmlMeter
 from greencode_lsp.energy.open_ledger import NullLedger, ledger_path, open_ledger
@@ -26,7 +28,6 @@ __all__ = [
     "Attribution",
     "CalibrationError",
     "Charge",
-    "Computed",
     "CostStore",
     "CostTable",
     "DayTotals",
@@ -34,11 +35,14 @@ __all__ = [
     "EstimateMeter",
     "GridFactor",
     "Ledger",
+    "LedgerThread",
     "Meter",
     "NullLedger",
     "NvmlMeter",
     "Probe",
     "RaplMeter",
+    "Recorder",
+    "Summary",
     "Work",
     "calibrate",
     "choose_meter",

@@ -7,57 +7,33 @@ import logging
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO, TypeVar
 
-from greencode_lsp.energy.carbon import GridFactor, grams
-from greencode_lsp.energy.ledger_records import EXPORT_COLUMNS, Computed, DayTotals, Entry, empty_day
+from greencode_lsp.energy import ledger_queries as queries
+from greencode_lsp.energy.carbon import GridFactor
+from greencode_lsp.energy.ledger_queries import Change
+from greencode_lsp.energy.ledger_records import EXPORT_COLUMNS, DayTotals, Entry, Summary, empty_day
 
 log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_SECONDS = 1.0
-JOULES_PER_WATT_HOUR = 3600.0
 
-# `time` is seconds since 1970 (UTC); `accepted_length` is in characters as the editor counts them, 0 for not accepted.
-SCHEMA = """
-CREATE TABLE completions (
-    completion_id TEXT PRIMARY KEY,
-    time REAL NOT NULL,
-    joules REAL,
-    joules_full REAL,
-    source TEXT NOT NULL,
-    tokens INTEGER NOT NULL,
-    mean_exit_layer REAL,
-    layers INTEGER NOT NULL,
-    latency_ms REAL NOT NULL,
-    cached INTEGER NOT NULL,
-    model TEXT NOT NULL,
-    profile TEXT NOT NULL,
-    shown INTEGER NOT NULL DEFAULT 0,
-    accepted_length INTEGER NOT NULL DEFAULT 0
-)
-"""
-TIME_INDEX = "CREATE INDEX completions_by_time ON completions (time)"
+PRUNED_AT_ONCE = 5000
+"""Rows: a batch locks the file for some tens of milliseconds."""
 
-INSERT = """
-INSERT INTO completions (completion_id, time, joules, joules_full, source, tokens, mean_exit_layer, layers, latency_ms,
-    cached, model, profile) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-# SUM leaves nulls out and is null where there is nothing else: unknown joules do not count as 0.
-TOTALS = """
-SELECT date(time, 'unixepoch', 'localtime') AS day, COUNT(*), SUM(shown), SUM(accepted_length > 0), SUM(tokens),
-    SUM(joules), SUM(joules_full - joules), GROUP_CONCAT(DISTINCT source)
-FROM completions WHERE time >= ? AND time < ? GROUP BY day ORDER BY day
-"""
+LAST_COMPLETIONS = 60
+
+Read = TypeVar("Read")
 
 
-COMPUTED = """
-SELECT joules, joules_full, mean_exit_layer, layers, latency_ms, shown, accepted_length > 0
-FROM completions WHERE time >= ? AND cached = 0 AND tokens > 0 ORDER BY time
-"""
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
 
 
 class CorruptLedgerError(sqlite3.DatabaseError):
@@ -67,40 +43,46 @@ class CorruptLedgerError(sqlite3.DatabaseError):
 class Ledger:
     """The ledger in the file `path`, shared with other processes; usable from any thread.
 
-    Making one raises sqlite3.Error or OSError (`open_ledger` does not); after that a failing file is logged once, kept
-    in `reason`, and answered with unknown or empty results.
+    Making one raises sqlite3.Error or OSError (`open_ledger` does not), and so do `write` and `prune`; in all other
+    methods a failing file is logged once, kept in `reason`, and answered with unknown or empty results. A file that
+    another process has locked fails after `busy_seconds`.
     """
 
-    def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        path: Path,
+        now: Callable[[], datetime] = utc_now,
+        busy_seconds: float = BUSY_TIMEOUT_SECONDS,
+    ) -> None:
         self.path = path
         self.reason: str | None = None
         self._now = now
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         # Autocommit, so that no transaction stays open between two calls.
-        self._connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        self._connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
         # A connection is part of a cycle of its own: without this it stays open until Python looks for cycles.
         weakref.finalize(self, self._connection.close)
         try:
             self._prepare()
+            self._file = _identity(path)
         except BaseException:
             self._connection.close()
             raise
 
     def _prepare(self) -> None:
         connection = self._connection
-        # Fails here, not at the first completion, where the file cannot be written.
-        connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise sqlite3.NotSupportedError(f"{self.path} was written by a newer greencode: update this one")
-        if version < SCHEMA_VERSION:
-            connection.execute(SCHEMA)
-            connection.execute(TIME_INDEX)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
+        try:
+            # Fails here, not at the first completion, where the file cannot be written.
+            with self._transaction("IMMEDIATE"):
+                if self._version() < SCHEMA_VERSION:
+                    connection.execute(queries.SCHEMA)
+                    connection.execute(queries.TIME_INDEX)
+                    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except sqlite3.OperationalError as error:
+            # Another process is writing: what is there can be read meanwhile.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or self._version() < SCHEMA_VERSION:
+                raise
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise CorruptLedgerError(verdict)
@@ -112,115 +94,154 @@ class Ledger:
         # With a write-ahead log this still survives a crash of the program, and does not sync at every completion.
         connection.execute("PRAGMA synchronous = NORMAL")
 
+    def _version(self) -> int:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise sqlite3.NotSupportedError(f"{self.path} was written by a newer greencode: update this one")
+        return int(version)
+
+    # Writing
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Make changes, all or none; raise sqlite3.Error where that fails."""
+        with self._transaction("IMMEDIATE"):
+            for change in changes:
+                self._connection.execute(*change)
+
     def record(self, entry: Entry) -> None:
         """Add a completion."""
-        assert entry.when.tzinfo is not None, "an entry's time needs a time zone"
-        self._execute(
-            INSERT,
-            (
-                entry.completion_id,
-                entry.when.timestamp(),
-                entry.joules,
-                entry.joules_full,
-                entry.source,
-                entry.tokens,
-                entry.mean_exit_layer,
-                entry.layers,
-                entry.latency_ms,
-                entry.cached,
-                entry.model,
-                entry.profile,
-            ),
-        )
+        self._try_to_write(queries.recording(entry))
 
     def mark_shown(self, completion_id: str) -> None:
         """Note that the editor showed a completion."""
-        self._execute("UPDATE completions SET shown = 1 WHERE completion_id = ?", (completion_id,))
+        self._try_to_write(queries.showing(completion_id))
 
     def mark_accepted(self, completion_id: str, accepted_length: int) -> None:
         """Note that the user took `accepted_length` characters of a completion, counted from its start."""
-        self._execute(
-            "UPDATE completions SET shown = 1, accepted_length = MAX(accepted_length, ?) WHERE completion_id = ?",
-            (accepted_length, completion_id),
-        )
+        self._try_to_write(queries.accepting(completion_id, accepted_length))
+
+    def reset(self) -> None:
+        """Forget all completions."""
+        self._try_to_write(queries.FORGET_ALL)
+
+    def prune(self, before: datetime) -> int:
+        """Forget up to `PRUNED_AT_ONCE` of the completions before a time; return how many, raise sqlite3.Error."""
+        with self._transaction("IMMEDIATE"):
+            return self._connection.execute(queries.PRUNE, (before.timestamp(), PRUNED_AT_ONCE)).rowcount
+
+    # Reading
 
     def today(self, grid_factor: GridFactor) -> DayTotals:
         """Sum up the current local day; a day without completions cost 0."""
         day = self._now().astimezone().date()
-        rows = self._execute(TOTALS, (_midnight(day), _midnight(day + timedelta(days=1))))
-        if rows is None:
+        row = self._read(lambda: self._connection.execute(queries.TOTALS, queries.span(day)).fetchone(), None)
+        if row is None:
             return empty_day(day, None, grid_factor)
-        return _day_totals(rows[0], grid_factor) if rows else empty_day(day, 0.0, grid_factor)
+        return queries.day_totals(day, row, grid_factor) if row[0] else empty_day(day, 0.0, grid_factor)
 
-    def by_day(self, grid_factor: GridFactor) -> list[DayTotals]:
-        """Sum up every local day with a completion, oldest first."""
-        rows = self._execute(TOTALS, (float("-inf"), float("inf")))
-        return [_day_totals(row, grid_factor) for row in rows or []]
+    def by_day(self, grid_factor: GridFactor, last: int | None = None) -> list[DayTotals]:
+        """Sum up every local day with a completion, oldest first; only the `last` so many of them where that is given.
 
-    def computed_since(self, when: datetime) -> list[Computed]:
-        """Return the completions since then that were computed to their end, oldest first."""
-        rows = self._execute(COMPUTED, (when.timestamp(),))
-        return [_computed(row) for row in rows or []]
+        From day to day by the index on time: to ask SQLite for the local day of every row takes ten times as long.
+        """
+
+        def read() -> list[DayTotals]:
+            days: list[DayTotals] = []
+            end = float("inf")
+            while last is None or len(days) < last:
+                (newest,) = self._connection.execute(queries.NEWEST_BEFORE, (end,)).fetchone()
+                if newest is None:
+                    break
+                day = queries.local_day(newest)
+                begin, _ = queries.span(day)
+                row = self._connection.execute(queries.TOTALS, (begin, end)).fetchone()
+                days.append(queries.day_totals(day, row, grid_factor))
+                end = begin
+            return days[::-1]
+
+        return self._read(read, [])
+
+    def summary_since(self, when: datetime) -> Summary:
+        """Sum up the completions since then that were computed to their end."""
+        since = when.timestamp()
+
+        def read() -> Summary:
+            count, shown, accepted, layers = self._connection.execute(queries.COUNTS, (since,)).fetchone()
+            if not count:
+                return Summary()
+            asked = (since, *queries.ranks(count, (50, 90, 99)))
+            ranked = dict(self._connection.execute(queries.LATENCIES, asked).fetchall())
+            last = self._connection.execute(queries.LAST, (since, LAST_COMPLETIONS)).fetchall()
+            return Summary(
+                computed=count,
+                shown=shown,
+                accepted=accepted,
+                layers=layers,
+                latency_ms={percent: queries.percentile(ranked, count, percent) for percent in (50, 90, 99)},
+                depths=dict(self._connection.execute(queries.DEPTHS, (since,)).fetchall()),
+                last_joules=tuple(last[::-1]),
+            )
+
+        return self._read(read, Summary())
 
     def export_csv(self, stream: TextIO) -> None:
         """Write every completion as CSV, oldest first; unknown is an empty cell, `when` is UTC."""
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(EXPORT_COLUMNS)
-        writer.writerows(self._export_rows())
+        self._read(lambda: writer.writerows(self._connection.execute(queries.EXPORT)), None)
 
-    def reset(self) -> None:
-        """Forget all completions."""
-        self._execute("DELETE FROM completions")
+    # The file
+
+    @property
+    def is_displaced(self) -> bool:
+        """Whether the file at `path` is gone, or another one than was opened: what is written now would be lost."""
+        return _identity(self.path) != self._file
+
+    def interrupt(self) -> None:
+        """Let what runs on another thread fail at once."""
+        self._connection.interrupt()
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._connection.close()
 
-    def _export_rows(self) -> list[tuple[Any, ...]]:
-        columns = ", ".join(EXPORT_COLUMNS).replace("when", "time")
-        rows = self._execute(f"SELECT {columns} FROM completions ORDER BY time, completion_id") or []
-        exported = []
-        for row in rows:
-            values = dict(zip(EXPORT_COLUMNS, row, strict=True))
-            values["when"] = datetime.fromtimestamp(values["when"], UTC).isoformat(timespec="milliseconds")
-            values["cached"], values["shown"] = bool(values["cached"]), bool(values["shown"])
-            exported.append(tuple(values.values()))
-        return exported
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[None]:
+        with self._lock:
+            self._connection.execute(f"BEGIN {kind}")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
 
-    def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any] | None:
-        """Return the rows a statement gives, or None where the file fails."""
+    def _try_to_write(self, change: Change) -> None:
         try:
-            with self._lock:
-                return self._connection.execute(statement, values).fetchall()
+            self.write([change])
         except sqlite3.Error as error:
-            if self.reason is None:
-                self.reason = f"{self.path}: {error}"
-                log.warning("the energy ledger fails: %s", self.reason)
-            return None
+            self._fail(error)
+
+    def _read(self, read: Callable[[], Read], unknown: Read) -> Read:
+        """Return what is read from one state of the file, `unknown` where it fails."""
+        try:
+            with self._transaction("DEFERRED"):
+                return read()
+        except sqlite3.Error as error:
+            self._fail(error)
+            return unknown
+
+    def _fail(self, error: sqlite3.Error) -> None:
+        if self.reason is None:
+            self.reason = f"{self.path}: {error}"
+            log.warning("the energy ledger fails: %s", self.reason)
 
 
-def _midnight(day: date) -> float:
-    """When a local day begins, in seconds since 1970."""
-    return datetime.combine(day, time.min).astimezone().timestamp()
-
-
-def _computed(row: tuple[Any, ...]) -> Computed:
-    joules, joules_full, mean_exit_layer, layers, latency_ms, shown, accepted = row
-    return Computed(joules, joules_full, mean_exit_layer, layers, latency_ms, bool(shown), bool(accepted))
-
-
-def _day_totals(row: tuple[Any, ...], grid_factor: GridFactor) -> DayTotals:
-    day, completions, shown, accepted, tokens, joules, saved_joules, sources = row
-    return DayTotals(
-        day=date.fromisoformat(day),
-        completions=completions,
-        shown=shown,
-        accepted=accepted,
-        tokens=tokens,
-        watt_hours=None if joules is None else joules / JOULES_PER_WATT_HOUR,
-        saved_watt_hours=None if saved_joules is None else saved_joules / JOULES_PER_WATT_HOUR,
-        grams_co2e=None if joules is None else grams(joules, grid_factor),
-        grid_factor=grid_factor.name,
-        sources=tuple(sorted(sources.split(","))),
-    )
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Protocol
 
 from greencode_lsp.energy.carbon import GridFactor
 
@@ -46,20 +48,30 @@ class Entry:
     profile: str
 
 
-@dataclass(frozen=True)
-class Computed:
-    """What one computed completion took, and what became of it; None is unknown.
+class Recorder(Protocol):
+    """Takes down what completions cost."""
 
-    `accepted` says whether the user took any of it, at once or of the rest that the cache gave later.
+    def record(self, entry: Entry) -> None:
+        """Add a completion."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What some computed completions took, and what became of them.
+
+    `accepted` counts those of which the user took anything, at once or of the rest that the cache gave later.
+    `latency_ms` holds percentiles by percent and is empty where nothing was computed; `depths` counts completions by
+    the layer that their tokens were read at on average, rounded; `last_joules` holds joules and joules at full depth of
+    the last ones, oldest first, None where unknown.
     """
 
-    joules: float | None
-    joules_full: float | None
-    mean_exit_layer: float | None
-    layers: int
-    latency_ms: float
-    shown: bool
-    accepted: bool
+    computed: int = 0
+    shown: int = 0
+    accepted: int = 0
+    layers: int = 0
+    latency_ms: Mapping[int, float] = field(default_factory=dict)
+    depths: Mapping[int, int] = field(default_factory=dict)
+    last_joules: Sequence[tuple[float | None, float | None]] = ()
 
 
 @dataclass(frozen=True)

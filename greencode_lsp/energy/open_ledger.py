@@ -7,15 +7,15 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
 import platformdirs
 
 from greencode_lsp.energy.carbon import GridFactor
-from greencode_lsp.energy.ledger import CorruptLedgerError, Ledger
-from greencode_lsp.energy.ledger_records import EXPORT_COLUMNS, Computed, DayTotals, Entry, empty_day
+from greencode_lsp.energy.ledger import BUSY_TIMEOUT_SECONDS, CorruptLedgerError, Ledger, utc_now
+from greencode_lsp.energy.ledger_records import EXPORT_COLUMNS, DayTotals, Entry, Summary, empty_day
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +35,29 @@ def open_ledger(path: Path | None = None) -> Ledger | NullLedger:
     """
     path = path or ledger_path()
     try:
-        try:
-            return Ledger(path)
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise
-            log.warning("the energy ledger %s is damaged (%s): moved to %s", path, error, _move_aside(path).name)
-            return Ledger(path)
+        return open_or_begin(path)
     except (OSError, sqlite3.Error) as error:
         log.warning("no energy ledger: %s: %s", path, error)
         return NullLedger(f"{path}: {error}")
 
 
+def open_or_begin(
+    path: Path, now: Callable[[], datetime] = utc_now, busy_seconds: float = BUSY_TIMEOUT_SECONDS
+) -> Ledger:
+    """Open the ledger as `open_ledger` does, but raise OSError or sqlite3.Error where that cannot be."""
+    try:
+        return Ledger(path, now, busy_seconds)
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise
+        log.warning("the energy ledger %s is damaged (%s): moved to %s", path, error, _move_aside(path).name)
+        return Ledger(path, now, busy_seconds)
+
+
 class NullLedger:
     """Stands in for a ledger that cannot be opened, for the `reason` it keeps: takes everything, knows nothing."""
 
-    def __init__(self, reason: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, reason: str, now: Callable[[], datetime] = utc_now) -> None:
         self.reason: str | None = reason
         self._now = now
 
@@ -67,13 +74,13 @@ class NullLedger:
         """Return a day of unknown energy."""
         return empty_day(self._now().astimezone().date(), None, grid_factor)
 
-    def by_day(self, grid_factor: GridFactor) -> list[DayTotals]:
+    def by_day(self, grid_factor: GridFactor, last: int | None = None) -> list[DayTotals]:
         """No days."""
         return []
 
-    def computed_since(self, when: datetime) -> list[Computed]:
-        """No completions."""
-        return []
+    def summary_since(self, when: datetime) -> Summary:
+        """Sum up no completions."""
+        return Summary()
 
     def export_csv(self, stream: TextIO) -> None:
         """Write the header alone."""

@@ -13,7 +13,7 @@ from pygls.lsp.server import LanguageServer
 from greencode_lsp import __version__
 from greencode_lsp.completion.lines import line_end_at, with_plain_line_ends
 from greencode_lsp.completion.suggestion import Suggestion
-from greencode_lsp.energy import grid_factor
+from greencode_lsp.energy import LedgerThread, grid_factor, ledger_path
 from greencode_lsp.server import payloads
 from greencode_lsp.server.assistant import Assistant
 from greencode_lsp.server.commands import add_commands
@@ -48,7 +48,8 @@ class GreencodeServer(LanguageServer):
 
     def __init__(self, when_client_gone: Callable[[], None]) -> None:
         super().__init__("greencode", __version__, notebook_document_sync=NOTEBOOKS, protocol_cls=AnsweringProtocol)
-        self.assistant = Assistant(self)
+        self.assistant = Assistant(self, LedgerThread(ledger_path()))
+        self._telling: set[asyncio.Task[None]] = set()
         self.initial = Reading(Settings())
         self.when_client_gone = when_client_gone
         self._last_status: dict[str, Any] | None = None
@@ -76,12 +77,15 @@ class GreencodeServer(LanguageServer):
             self.protocol.notify(payloads.STATUS, status)
 
     def completed(self, document: str, suggestion: Suggestion) -> None:
-        """Send `greencode/energy`."""
+        """Send `greencode/energy` once the ledger has the day's totals."""
+        telling = asyncio.ensure_future(self._tell_energy(document, suggestion))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+
+    async def _tell_energy(self, document: str, suggestion: Suggestion) -> None:
         factor = grid_factor(self.assistant.settings.grid_factor)
-        completer = self.assistant.loaded
-        if completer is not None:
-            today = completer.ledger.today(factor)
-            self.protocol.notify(payloads.ENERGY, payloads.energy_payload(document, suggestion, today, factor))
+        today = await asyncio.wrap_future(self.assistant.ledger.today(factor))
+        self.protocol.notify(payloads.ENERGY, payloads.energy_payload(document, suggestion, today, factor))
 
     def warned(self, message: str) -> None:
         """Show a warning."""

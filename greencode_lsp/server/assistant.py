@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from greencode_lsp.completion.other_files import OtherFiles, head_of, piece_at
 from greencode_lsp.completion.profiles import ProfileError, loss_note, resolve_profile
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, Suggestion
+from greencode_lsp.energy import LedgerThread
 from greencode_lsp.errors import UserError
 from greencode_lsp.policy import BundlePolicy
 from greencode_lsp.server.model_thread import call_on, examine, load, load_options
@@ -54,8 +55,9 @@ class Listener(Protocol):
 class Assistant:
     """The server's one model and all that goes on around it."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, ledger: LedgerThread) -> None:
         self.settings = Settings()
+        self.ledger = ledger
         self.profile = self.settings.profile
         self._listener = listener
         self._model_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="greencode-model")
@@ -85,6 +87,8 @@ class Assistant:
             self._other_files.keep(
                 lambda piece: excluding_pattern(piece.path, piece.language, settings.exclude) is None
             )
+        if settings.ledger_days != old.ledger_days or self._loading is None:
+            self.ledger.keep(settings.ledger_days)
         reload = load_options(old) != load_options(settings)
         if self._loading is not None and not reload:
             self._check_profile()
@@ -115,7 +119,7 @@ class Assistant:
             loop.call_soon_threadsafe(self._listener.load_progress, stage, done, total)
 
         try:
-            completer = await loop.run_in_executor(self._model_thread, load, options, report)
+            completer = await loop.run_in_executor(self._model_thread, load, options, report, self.ledger)
         except UserError as error:
             self._problem = ("error", str(error))
             return None
@@ -328,15 +332,15 @@ class Assistant:
     def shown(self, completion_id: str) -> None:
         """Note that a suggestion was shown; the rest of one counts for the one that was computed."""
         suggestion = self.suggestion(completion_id)
-        if (completer := self.loaded) is not None and suggestion is not None:
-            completer.ledger.mark_shown(suggestion.origin)
+        if suggestion is not None:
+            self.ledger.mark_shown(suggestion.origin)
 
     def accepted(self, completion_id: str, length: int | None = None) -> None:
         """Note that a suggestion was accepted, whole or its first `length` characters."""
         suggestion = self.suggestion(completion_id)
-        if (completer := self.loaded) is not None and suggestion is not None:
+        if suggestion is not None:
             whole = len(suggestion.text)
-            completer.ledger.mark_accepted(suggestion.origin, whole if length is None else min(length, whole))
+            self.ledger.mark_accepted(suggestion.origin, whole if length is None else min(length, whole))
 
     # Pausing and ending
 
@@ -364,10 +368,11 @@ class Assistant:
         self._announce()
 
     def stop(self) -> None:
-        """Stop computing, for good; may be called from any thread."""
+        """Stop computing, for good, and write down what was charged; may be called from any thread."""
         for stop in list(self._stops):
             stop.set()
         self._model_thread.shutdown(wait=False, cancel_futures=True)
+        self.ledger.close()
 
     def _announce(self) -> None:
         busy = bool(self._stops) or (self._loading is not None and not self._loading.done())

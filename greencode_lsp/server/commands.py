@@ -1,7 +1,6 @@
 """The commands that a client may execute."""
 
-import io
-from datetime import UTC, datetime, timedelta
+import asyncio
 from typing import Any
 
 from pygls.exceptions import JsonRpcInvalidParams
@@ -11,7 +10,7 @@ from greencode_lsp.completion.profiles import ProfileError
 from greencode_lsp.energy import grid_factor
 from greencode_lsp.server import payloads
 from greencode_lsp.server.assistant import Assistant
-from greencode_lsp.server.dashboard import dashboard_payload, tokens_payload
+from greencode_lsp.server.dashboard import csv_text, dashboard_payload, tokens_payload
 from greencode_lsp.server.items import DID_ACCEPT
 
 
@@ -41,27 +40,18 @@ def add_commands(server: LanguageServer, assistant: Assistant) -> None:
 
     @server.command("greencode.stats")
     async def stats() -> dict[str, Any]:
-        completer = await assistant.completer()
         factor = grid_factor(assistant.settings.grid_factor)
-        today = completer and payloads.today_payload(completer.ledger.today(factor), factor)
+        today = payloads.today_payload(await asyncio.wrap_future(assistant.ledger.today(factor)), factor)
         return {"model": assistant.settings.model, "profile": assistant.profile, "today": today}
 
     @server.command("greencode.dashboard")
-    async def dashboard() -> dict[str, Any] | None:
-        completer = await assistant.completer()
-        if completer is None:
-            return None
+    async def dashboard() -> dict[str, Any]:
         factor = grid_factor(assistant.settings.grid_factor)
-        week = completer.ledger.computed_since(datetime.now(UTC) - timedelta(days=7))
-        return dashboard_payload(completer.ledger.by_day(factor), week, factor)
+        return await asyncio.wrap_future(assistant.ledger.ask(lambda ledger: dashboard_payload(ledger, factor)))
 
     @server.command("greencode.csv")
     async def csv() -> str:
-        completer = await assistant.completer()
-        text = io.StringIO()
-        if completer is not None:
-            completer.ledger.export_csv(text)
-        return text.getvalue()
+        return await asyncio.wrap_future(assistant.ledger.ask(csv_text))
 
     @server.command("greencode.tokens")
     def tokens(completion_id: str) -> dict[str, Any] | None:
@@ -69,10 +59,8 @@ def add_commands(server: LanguageServer, assistant: Assistant) -> None:
         return tokens_payload(suggestion) if suggestion is not None else None
 
     @server.command("greencode.resetStats")
-    async def reset_stats() -> None:
-        completer = await assistant.completer()
-        if completer is not None:
-            completer.ledger.reset()
+    def reset_stats() -> None:
+        assistant.ledger.reset()
 
     @server.command("greencode.doctor")
     async def doctor() -> dict[str, Any]:

@@ -1,36 +1,30 @@
 """What a dashboard shows: days, and what the computed completions of the last week took."""
 
-from collections import Counter
-from collections.abc import Sequence
-from statistics import quantiles
+import io
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from greencode_lsp.completion.suggestion import Suggestion
-from greencode_lsp.energy import Computed, DayTotals, GridFactor
+from greencode_lsp.energy import DayTotals, GridFactor, Ledger, NullLedger
 
 DAYS = 14
-LAST_COMPLETIONS = 60
+WEEK = timedelta(days=7)
 
 
-def dashboard_payload(days: Sequence[DayTotals], week: Sequence[Computed], factor: GridFactor) -> dict[str, Any]:
-    """Return the answer of `greencode.dashboard`. Unknown is null.
-
-    `days` are the ledger's, oldest first; `week` the computed completions of the last seven days.
-    """
+def dashboard_payload(ledger: Ledger | NullLedger, factor: GridFactor) -> dict[str, Any]:
+    """Return the answer of `greencode.dashboard`. Unknown is null."""
+    week = ledger.summary_since(datetime.now(UTC) - WEEK)
     return {
         "gridFactor": {"name": factor.name, "gramsPerKwh": factor.grams_per_kwh},
-        "days": [day_payload(day) for day in days[-DAYS:]],
+        "days": [day_payload(day) for day in ledger.by_day(factor, DAYS)],
         "week": {
-            "computed": len(week),
-            "shown": sum(completion.shown for completion in week),
-            "accepted": sum(completion.accepted for completion in week),
-            "latencyMs": percentiles([completion.latency_ms for completion in week]),
-            "layers": max((completion.layers for completion in week), default=0),
-            "depths": depths(week),
-            "last": [
-                {"joules": completion.joules, "joulesFull": completion.joules_full}
-                for completion in week[-LAST_COMPLETIONS:]
-            ],
+            "computed": week.computed,
+            "shown": week.shown,
+            "accepted": week.accepted,
+            "latencyMs": {f"p{percent}": value for percent, value in week.latency_ms.items()} or None,
+            "layers": week.layers,
+            "depths": [{"layer": layer, "completions": count} for layer, count in week.depths.items()],
+            "last": [{"joules": joules, "joulesFull": full} for joules, full in week.last_joules],
         },
     }
 
@@ -47,18 +41,11 @@ def day_payload(day: DayTotals) -> dict[str, Any]:
     }
 
 
-def depths(week: Sequence[Computed]) -> list[dict[str, int]]:
-    """Count completions by the layer that their tokens were read at on average, rounded."""
-    counts = Counter(round(completion.mean_exit_layer) for completion in week if completion.mean_exit_layer is not None)
-    return [{"layer": layer, "completions": count} for layer, count in sorted(counts.items())]
-
-
-def percentiles(values: Sequence[float]) -> dict[str, float] | None:
-    """Return the 50th, 90th and 99th percentile, None of nothing."""
-    if not values:
-        return None
-    hundredths = quantiles(values, n=100, method="inclusive") if len(values) > 1 else [values[0]] * 99
-    return {"p50": hundredths[49], "p90": hundredths[89], "p99": hundredths[98]}
+def csv_text(ledger: Ledger | NullLedger) -> str:
+    """Return the answer of `greencode.csv`: every completion."""
+    text = io.StringIO()
+    ledger.export_csv(text)
+    return text.getvalue()
 
 
 def tokens_payload(suggestion: Suggestion) -> dict[str, Any]:

@@ -7,17 +7,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from greencode_lsp.completion.suggestion import LoadOptions
+from greencode_lsp.energy import Recorder
 from greencode_lsp.server.settings import Settings
 
 if TYPE_CHECKING:
     from greencode_lsp.completion.completer import Completer
 
 
-def load(options: LoadOptions, report: Callable[[str, int, int], None]) -> Completer:
+def load(options: LoadOptions, report: Callable[[str, int, int], None], ledger: Recorder) -> Completer:
     """Load a completer, on the model thread."""
     from greencode_lsp.completion.loading import load_completer
 
-    return load_completer(options, report)
+    return load_completer(options, report, ledger)
 
 
 def examine(options: LoadOptions, completer: Completer | None, bound: tuple[str, float]) -> dict[str, Any]:

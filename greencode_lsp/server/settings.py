@@ -29,6 +29,7 @@ class Settings:
     device: str = "auto"
     threads: int = 0
     grid_factor: str | float = "world"
+    ledger_days: int = 365
     pause_on_battery: bool = False
     completion_menu: bool = False
 
@@ -161,6 +162,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
     "device": one_of("auto", "cpu", "cuda"),
     "threads": whole(0, 512),
     "grid_factor": factor,
+    "ledger_days": whole(0, 36_500),
     "pause_on_battery": truth,
     "completion_menu": truth,
 }

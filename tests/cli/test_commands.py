@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from greencode_lsp.energy import Entry, Ledger
 from tests.evaluation.rows import write_rows
 from tests.waiting import HANG_SECONDS
 
@@ -73,6 +75,16 @@ def test_energy_shows_what_completions_took(default_bundle_folder: Path, tmp_pat
     lines = greencode("energy", "--csv", data=tmp_path).stdout.splitlines()
     assert lines[0].startswith("completion_id,when,joules")
     assert len(lines) == 2
+
+
+def test_energy_forgets_what_is_older_than_asked(tmp_path: Path) -> None:
+    ledger, now = Ledger(tmp_path / "ledger.sqlite"), datetime.now(UTC)
+    for days in (40, 20, 0):
+        when = now - timedelta(days=days)
+        ledger.record(Entry(str(days), when, 1.0, 2.0, "rapl", 9, 14.5, 30, 120.0, False, "smollm2-135m", "eco"))
+    ledger.close()
+    assert len(json_of(greencode("energy", "--json", "--prune", "30", data=tmp_path))) == 2
+    assert len(greencode("energy", "--csv", data=tmp_path).stdout.splitlines()) == 3
 
 
 def test_models_are_listed_pulled_and_verified(default_bundle_folder: Path, tmp_path: Path) -> None:

@@ -213,6 +213,7 @@ def test_the_last_tokens_of_a_text_keep_their_depths():
 
 
 def totals(completer: Completer) -> float:
-    from greencode_lsp.energy import grid_factor
+    from greencode_lsp.energy import Ledger, grid_factor
 
+    assert isinstance(completer.ledger, Ledger)
     return completer.ledger.today(grid_factor("world")).watt_hours or 0.0

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from greencode_lsp.energy import Computed, Entry, GridFactor, Ledger, NullLedger, grid_factor, ledger_path, open_ledger
+from greencode_lsp.energy import Entry, GridFactor, Ledger, NullLedger, Summary, grid_factor, ledger_path, open_ledger
+from greencode_lsp.energy.ledger_queries import recording
 from tests.waiting import HANG_SECONDS
 
 WORLD = grid_factor("world")
@@ -340,18 +341,44 @@ def test_the_environment_can_move_the_ledger(tmp_path: Path, monkeypatch: pytest
     assert "greencode" in str(ledger_path().parent)
 
 
-def test_what_was_computed_since_a_time_leaves_out_the_cache_and_what_was_stopped(ledger: Ledger) -> None:
+def test_a_summary_leaves_out_the_cache_and_what_was_stopped(ledger: Ledger) -> None:
     ledger.record(entry("old", when=NOON - timedelta(days=9)))
     ledger.record(entry("taken", joules=None))
     ledger.record(entry("cached", cached=True))
     ledger.record(entry("stopped", tokens=0, mean_exit_layer=None))
     ledger.mark_accepted("taken", 4)
-    ledger.record(entry("seen", when=NOON + timedelta(seconds=1)))
+    ledger.record(entry("seen", when=NOON + timedelta(seconds=1), latency_ms=140.0))
     ledger.mark_shown("seen")
-    taken, seen = ledger.computed_since(NOON - timedelta(days=7))
-    assert taken == Computed(None, 72.0, 14.5, 30, 120.0, shown=True, accepted=True)
-    assert (seen.shown, seen.accepted) == (True, False)
-    assert NullLedger("no disk").computed_since(NOON) == []
+    summary = ledger.summary_since(NOON - timedelta(days=7))
+    assert (summary.computed, summary.shown, summary.accepted, summary.layers) == (2, 2, 1, 30)
+    assert summary.latency_ms == pytest.approx({50: 130.0, 90: 138.0, 99: 139.8})
+    assert summary.last_joules == ((None, 72.0), (36.0, 72.0))
+    assert NullLedger("no disk").summary_since(NOON) == Summary()
+
+
+def test_only_the_last_days_are_summed_up_where_that_is_asked(ledger: Ledger) -> None:
+    for days in (40, 3, 1):
+        ledger.record(entry(str(days), when=NOON - timedelta(days=days)))
+    assert [total.day.day for total in ledger.by_day(WORLD, last=2)] == [1, 3]
+    assert len(ledger.by_day(WORLD)) == 3
+
+
+def test_pruning_forgets_the_oldest_batch_by_batch(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("greencode_lsp.energy.ledger.PRUNED_AT_ONCE", 2)
+    for days in range(1, 8):
+        ledger.record(entry(str(days), when=NOON - timedelta(days=days)))
+    before = NOON - timedelta(days=4)
+    assert ledger.prune(before) == 2
+    assert [row["completion_id"] for row in exported(ledger)] == ["5", "4", "3", "2", "1"]
+    assert [ledger.prune(before), ledger.prune(before)] == [1, 0]
+    assert [row["completion_id"] for row in exported(ledger)] == ["4", "3", "2", "1"]
+
+
+def test_changes_are_made_together_or_not_at_all(ledger: Ledger) -> None:
+    ledger.record(entry("a"))
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger.write([recording(entry("b")), recording(entry("a"))])
+    assert ledger.today(WORLD).completions == 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open handles cannot be listed here")

@@ -81,6 +81,10 @@ class Editor:
     async def until_ready(self) -> None:
         await until(lambda: self.status and not self.status[-1]["busy"], "the server is ready")
 
+    async def until_told(self) -> None:
+        """Wait until the energy of all that was computed has arrived: the ledger answers in order."""
+        await run(self, "stats")
+
     def open(self, text: str, language: str = "python", uri: str | None = None) -> str:
         uri = uri or f"file:///tmp/test_{next(_numbers)}.py"
         self.client.text_document_did_open(

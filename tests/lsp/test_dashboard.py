@@ -1,43 +1,63 @@
-"""What the dashboard is told, put together by hand and by a real server."""
+"""What the dashboard is told, by a real ledger and a real server."""
 
-from datetime import date
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import quantiles
 from typing import Any
 
 import pytest
 
-from greencode_lsp.energy import Computed, DayTotals, grid_factor
+from greencode_lsp.energy import Entry, Ledger, NullLedger, grid_factor
 from greencode_lsp.server.dashboard import dashboard_payload
 from tests.lsp.conftest import OPTIONS, PYTHON, Editor, run, running_editor, until
 from tests.lsp.test_inline_completion import wire
 
-
-def computed(latency: float = 100.0, depth: float | None = 12.0, **became: bool) -> Computed:
-    return Computed(1.0, 2.0, depth, 30, latency, **{"shown": False, "accepted": False, **became})
+NOW = datetime.now(UTC)
 
 
-def day(number: int) -> DayTotals:
-    return DayTotals(date(2026, 5, number), 3, 2, 1, 40, 0.5, 0.2, 0.24, "world", ("rapl",))
+def entry(number: int, when: datetime, latency: float = 100.0, depth: float | None = 12.0) -> Entry:
+    return Entry(f"{when} {number}", when, 1.0, 2.0, "rapl", 9, depth, 30, latency, False, "smollm2-135m", "eco")
 
 
-def test_a_week_is_summed_up() -> None:
-    week = [computed(latency) for latency in range(1, 101)]
-    week += [computed(depth=29.6, shown=True), computed(depth=None, shown=True, accepted=True)]
-    payload = dashboard_payload([day(number) for number in range(1, 21)], week, grid_factor("FRA"))
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    yield ledger
+    ledger.close()
+
+
+def test_a_week_is_summed_up(ledger: Ledger) -> None:
+    for number in range(1, 101):
+        ledger.record(entry(number, NOW - timedelta(minutes=5), latency=number))
+    for number, depth in ((201, 29.6), (202, None)):
+        ledger.record(taken := entry(number, NOW, depth=depth))
+        ledger.mark_shown(taken.completion_id)
+    ledger.mark_accepted(taken.completion_id, 3)
+    ledger.record(replace(entry(301, NOW), cached=True))
+    ledger.record(replace(entry(302, NOW), tokens=0, mean_exit_layer=None))
+    for days in range(1, 30):
+        ledger.record(entry(400, NOW - timedelta(days=days + 7)))
+    payload = dashboard_payload(ledger, grid_factor("FRA"))
     summary: dict[str, Any] = payload["week"]
-    assert (summary["computed"], summary["shown"], summary["accepted"]) == (102, 2, 1)
+    assert (summary["computed"], summary["shown"], summary["accepted"], summary["layers"]) == (102, 2, 1, 30)
     assert summary["depths"] == [{"layer": 12, "completions": 100}, {"layer": 30, "completions": 1}]
-    assert summary["latencyMs"]["p50"] == pytest.approx(51.5)
-    assert summary["last"][0] == {"joules": 1.0, "joulesFull": 2.0}
-    assert len(summary["last"]) == 60
-    assert [one["day"] for one in payload["days"]] == [f"2026-05-{number:02}" for number in range(7, 21)]
+    latencies = [*map(float, range(1, 101)), 100.0, 100.0]
+    hundredths = quantiles(latencies, n=100, method="inclusive")
+    expected = {"p50": hundredths[49], "p90": hundredths[89], "p99": hundredths[98]}
+    assert summary["latencyMs"] == pytest.approx(expected)
+    assert summary["last"] == [{"joules": 1.0, "joulesFull": 2.0}] * 60
+    assert len(payload["days"]) == 14
+    assert payload["days"] == sorted(payload["days"], key=lambda one: one["day"])
     assert payload["gridFactor"]["name"] == "FRA"
 
 
-def test_an_empty_week_has_nothing_to_show() -> None:
-    payload = dashboard_payload([], [], grid_factor("world"))
-    assert payload["days"] == []
-    assert payload["week"]["latencyMs"] is None
+def test_an_empty_week_has_nothing_to_show(ledger: Ledger) -> None:
+    for source in (ledger, NullLedger("no disk")):
+        payload = dashboard_payload(source, grid_factor("world"))
+        assert payload["days"] == []
+        assert payload["week"]["latencyMs"] is None
 
 
 async def test_what_is_shown_and_taken_counts_for_what_was_computed(

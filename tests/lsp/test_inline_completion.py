@@ -35,6 +35,7 @@ async def test_the_range_covers_what_the_suggestion_writes_again(editor: Editor)
 async def test_energy_follows_every_completion_with_numbers_that_agree(editor: Editor) -> None:
     uri = editor.open(PYTHON + "self.")
     await run(editor, "setProfile", "full")
+    await editor.until_told()
     editor.energy.clear()
     (item,) = await editor.suggest(uri, 9, 20)
     await run(editor, "setProfile", "auto")
@@ -61,6 +62,7 @@ async def test_typing_along_is_answered_from_the_cache_at_no_cost(editor: Editor
     (first,) = await editor.suggest(uri, *END)
     typed = first.insert_text[:6]
     editor.client.text_document_did_change(insertion(uri, 2, *END, typed))
+    await editor.until_told()
     editor.energy.clear()
     (rest,) = await editor.suggest(uri, 9, 21)
     await until(lambda: editor.energy, "the energy arrives")
@@ -85,6 +87,7 @@ async def test_accepting_and_showing_are_counted(editor: Editor) -> None:
 
 async def test_a_cancelled_request_is_answered_at_once_and_computes_no_further(editor: Editor) -> None:
     uri = editor.open("import os\n" * 300 + PYTHON)
+    await editor.until_told()
     editor.energy.clear()
     request = editor.client.protocol.send_request_async(
         types.TEXT_DOCUMENT_INLINE_COMPLETION, place(uri, 309, 15), msg_id="to-cancel"
@@ -95,6 +98,7 @@ async def test_a_cancelled_request_is_answered_at_once_and_computes_no_further(e
     with pytest.raises(Exception, match="cancel"):
         await waiting
     await until(lambda: not editor.status[-1]["busy"], "the computation has stopped")
+    await editor.until_told()
     assert editor.energy == []
 
 
@@ -103,10 +107,12 @@ async def test_of_two_requests_for_a_document_only_the_newest_is_computed(editor
     older = asyncio.ensure_future(editor.suggest(uri, 209, 15, invoked=False))
     await until(lambda: editor.status[-1]["busy"], "the older one is being computed")
     newer = asyncio.ensure_future(editor.suggest(uri, 209, 15, invoked=False))
+    await editor.until_told()
     editor.energy.clear()
     assert await older == []
     assert [item.insert_text for item in await newer]
     await until(lambda: editor.energy, "the newer one's energy arrives")
+    await editor.until_told()
     assert len(editor.energy) == 1
 
 

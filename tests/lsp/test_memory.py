@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from greencode_lsp.completion.suggestion import Suggestion
+from greencode_lsp.energy import LedgerThread
 from greencode_lsp.server.assistant import Assistant
 from greencode_lsp.server.payloads import Kind
 from greencode_lsp.server.place import Place
@@ -51,7 +52,7 @@ async def test_a_model_is_let_go_when_another_takes_its_place_though_requests_fo
     default_bundle_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GREENCODE_DATA", str(tmp_path))
-    assistant = Assistant(Nobody())
+    assistant = Assistant(Nobody(), LedgerThread(tmp_path / "ledger.sqlite"))
     assistant.configure(Settings(threads=1, max_tokens=16))
     completer = await assistant.completer()
     first = weakref.ref(completer)

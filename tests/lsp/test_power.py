@@ -1,5 +1,6 @@
 """What running on the battery changes."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ import psutil
 import pytest
 
 from greencode_lsp.completion.suggestion import CompletionRequest, Suggestion
+from greencode_lsp.energy import LedgerThread
 from greencode_lsp.models import find_bundle
 from greencode_lsp.policy import BundlePolicy, load_bundle_policy
 from greencode_lsp.server.assistant import Assistant
@@ -52,12 +54,12 @@ def battery(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 async def asked_profiles(
-    monkeypatch: pytest.MonkeyPatch, policy: BundlePolicy, battery: SimpleNamespace, **settings: Any
+    monkeypatch: pytest.MonkeyPatch, policy: BundlePolicy, battery: SimpleNamespace, ledger: Path, **settings: Any
 ) -> list[str]:
     """Ask on battery and then on mains; return the profiles of what was computed."""
     completer = RecordingCompleter(policy)
-    monkeypatch.setattr(f"{Assistant.__module__}.{load.__name__}", lambda options, report: completer)
-    assistant = Assistant(Listener())
+    monkeypatch.setattr(f"{Assistant.__module__}.{load.__name__}", lambda *_: completer)
+    assistant = Assistant(Listener(), LedgerThread(ledger))
     assistant.configure(Settings(debounce_ms=0, **settings))
     await assistant.completer()
     for battery.power_plugged in (False, True):
@@ -66,20 +68,24 @@ async def asked_profiles(
     return completer.profiles
 
 
-async def test_auto_is_eco_on_battery(monkeypatch: pytest.MonkeyPatch, battery: SimpleNamespace) -> None:
+async def test_auto_is_eco_on_battery(
+    monkeypatch: pytest.MonkeyPatch, battery: SimpleNamespace, tmp_path: Path
+) -> None:
     bundle = find_bundle("smollm2-135m")
     policy = load_bundle_policy(bundle.folder, bundle.exits, 576)
-    assert await asked_profiles(monkeypatch, policy, battery) == ["eco", "auto"]
-    assert await asked_profiles(monkeypatch, policy, battery, profile="full") == ["full", "full"]
+    assert await asked_profiles(monkeypatch, policy, battery, tmp_path / "ledger") == ["eco", "auto"]
+    assert await asked_profiles(monkeypatch, policy, battery, tmp_path / "ledger", profile="full") == ["full", "full"]
 
 
 async def test_auto_stays_auto_where_the_bundle_cannot_do_eco(
-    monkeypatch: pytest.MonkeyPatch, battery: SimpleNamespace
+    monkeypatch: pytest.MonkeyPatch, battery: SimpleNamespace, tmp_path: Path
 ) -> None:
-    assert await asked_profiles(monkeypatch, BundlePolicy(), battery) == ["auto", "auto"]
+    assert await asked_profiles(monkeypatch, BundlePolicy(), battery, tmp_path / "ledger") == ["auto", "auto"]
 
 
 async def test_suggestions_pause_on_battery_where_that_is_wanted(
-    monkeypatch: pytest.MonkeyPatch, battery: SimpleNamespace
+    monkeypatch: pytest.MonkeyPatch, battery: SimpleNamespace, tmp_path: Path
 ) -> None:
-    assert await asked_profiles(monkeypatch, BundlePolicy(), battery, pause_on_battery=True) == ["auto"]
+    assert await asked_profiles(monkeypatch, BundlePolicy(), battery, tmp_path / "ledger", pause_on_battery=True) == [
+        "auto"
+    ]

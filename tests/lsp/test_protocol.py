@@ -39,10 +39,13 @@ class Wire:
         self.stdin.write(b"".join(messages))
         self.stdin.flush()
 
+    def next_message(self) -> dict[str, Any]:
+        return read_message(self.stdout)
+
     def answer(self, id: int | None) -> dict[str, Any]:
         """Return the answer to a request; notifications before it are skipped."""
         while True:
-            message = read_message(self.stdout)
+            message = self.next_message()
             if "method" not in message and message.get("id") == id:
                 return message
 
@@ -232,7 +235,7 @@ def test_a_signal_ends_a_server_that_computes(
 
 def until_status(wire: Wire, busy: bool) -> None:
     while True:
-        message = read_message(wire.stdout)
+        message = wire.next_message()
         if message.get("method") == "greencode/status" and message["params"]["busy"] is busy:
             return
 

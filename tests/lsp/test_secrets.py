@@ -35,12 +35,14 @@ async def test_a_file_of_secrets_gets_no_suggestion_even_when_asked_and_the_stat
     elsewhere = editor.open(PYTHON)
     assert await editor.suggest(elsewhere, 9, 15)
     await until(lambda: not editor.status[-1]["message"].startswith("no suggestions"), "elsewhere there are some")
+    await editor.until_told()
     told = len(editor.energy)
     editor.open(ENV, language, uri)
     assert await editor.suggest(uri, 1, 18, invoked=False) == []
     assert await editor.suggest(uri, 1, 18, invoked=True) == []
     assert editor.status[-1]["message"].startswith(f"no suggestions in {name}: greencode.exclude has ")
     assert editor.status[-1]["kind"] == "normal"
+    await editor.until_told()
     assert len(editor.energy) == told
     assert await editor.suggest(elsewhere, 9, 15)
     assert "profile" in editor.status[-1]["message"]
@@ -78,6 +80,7 @@ async def test_other_files_never_see_a_file_while_it_is_excluded(default_bundle_
 
         await change_settings(editor, {**options, "exclude": ["*.min.js"], "profile": "exact"})
         await until(lambda: "profile exact" in editor.status[-1]["message"], "a list of one's own is in force")
+        await editor.until_told()
         told = len(editor.energy)
         await editor.suggest(secret, 1, 28)
         await until(lambda: len(editor.energy) > told, "it is completed now")

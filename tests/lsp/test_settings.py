@@ -25,6 +25,7 @@ def test_every_setting_is_read_in_the_spelling_of_clients() -> None:
         "threads": 3,
         "certainty": 35,
         "gridFactor": "FRA",
+        "ledgerDays": 90,
         "pauseOnBattery": True,
         "completionMenu": True,
         "path": "/ignored",
@@ -47,6 +48,7 @@ def test_every_setting_is_read_in_the_spelling_of_clients() -> None:
         device="cpu",
         threads=3,
         grid_factor="FRA",
+        ledger_days=90,
         pause_on_battery=True,
         completion_menu=True,
     )
