@@ -150,7 +150,7 @@ class GreencodeServer(LanguageServer):
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Keep errors in the log: a message box for every malformed notification helps nobody."""
-        log.error("%s: %s", getattr(source, "__name__", source), error)
+        log.error("%s: %s", getattr(source, "__name__", source), " ".join(str(error).split()))
 
     # Places
 
@@ -258,12 +258,12 @@ def add_completion(server: GreencodeServer) -> None:
         document = ls.documents.open_document(params.text_document.uri)
         if document is None:
             return types.InlineCompletionList(items=[])
-        version = document.version
+        changes = document.changes
         automatic = params.context.trigger_kind != types.InlineCompletionTriggerKind.Invoked
         selected = params.context.selected_completion_info
         place = ls.place(document, params.position, automatic, selected)
         suggestions = await ls.assistant.suggest(place, automatic)
-        if document.version != version:
+        if not ls.documents.is_current(document, changes):
             return types.InlineCompletionList(items=[])
         shown = [suggestion for suggestion in suggestions if suggestion.text]
         return types.InlineCompletionList([inline_item(document, params.position, one, selected) for one in shown])
@@ -289,8 +289,11 @@ def add_completion_menu(server: GreencodeServer) -> None:
         empty = types.CompletionList(is_incomplete=True, items=[])
         if document is None:
             return empty
+        changes = document.changes
         invoked = params.context is None or params.context.trigger_kind == types.CompletionTriggerKind.Invoked
         place = ls.place(document, params.position, automatic=not invoked)
         suggestions = await ls.assistant.suggest(place, automatic=not invoked)
+        if not ls.documents.is_current(document, changes):
+            return empty
         shown = [menu_item(document, params.position, suggestion) for suggestion in suggestions if suggestion.text]
         return types.CompletionList(is_incomplete=True, items=shown)

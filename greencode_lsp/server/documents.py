@@ -41,20 +41,24 @@ class Document(TextDocument):
     after_deletion = False
     """Whether the last change only took text away."""
 
-    asked: tuple[int | None, int] | None = None
-    """Version and offset when an editor last asked by itself."""
+    changes = 0
+    """How often the text has changed: clients may leave out versions, or give the same one twice."""
+
+    asked: tuple[int, int] | None = None
+    """How many changes there were when an editor last asked by itself, and the offset it asked at."""
 
     def apply_change(self, change: types.TextDocumentContentChangeEvent) -> None:
         """Take a change of the text."""
         before = len(self.source)
         super().apply_change(change)
+        self.changes += 1
         partial = isinstance(change, types.TextDocumentContentChangePartial)
         self.after_deletion = len(self.source) < before and not (partial and change.text)
 
     def moved_since_asked(self, offset: int) -> bool:
         """Say whether the text is that of the last time asked, but the place is another; note this time."""
-        last, self.asked = self.asked, (self.version, offset)
-        return last is not None and last[0] == self.version and last[1] != offset
+        last, self.asked = self.asked, (self.changes, offset)
+        return last is not None and last[0] == self.changes and last[1] != offset
 
     def _apply_incremental_change(self, change: types.TextDocumentContentChangePartial) -> None:
         text = self.source
@@ -101,6 +105,10 @@ class Documents(Workspace):
         """Return a document the client has open, never one read from disk."""
         document = self.text_documents.get(unquote(uri))
         return document if isinstance(document, Document) else None
+
+    def is_current(self, document: Document, changes: int) -> bool:
+        """Say whether the client still has that document open, and its text is that after so many changes."""
+        return self.open_document(document.uri) is document and document.changes == changes
 
 
 def characters(line: str, units: int, unit_count: UnitCount) -> int:

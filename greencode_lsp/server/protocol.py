@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Generator
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,13 +14,18 @@ from pygls.exceptions import (
     JsonRpcParseError,
     JsonRpcServerNotInitialized,
 )
-from pygls.protocol import LanguageServerProtocol
+from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from greencode_lsp.server.repairs import repair
 
 log = logging.getLogger(__name__)
 
-TRACEBACKS = ("Unable to deserialize message", "Unable to handle message")
+SAID_TWICE = (
+    "Unable to deserialize message",
+    "Unable to handle message",
+    "Failed to handle request %r, unknown method",
+)
+"""Begin records of pygls for what the server logs in one line of its own."""
 
 
 class AnsweringProtocol(LanguageServerProtocol):
@@ -96,6 +102,12 @@ class AnsweringProtocol(LanguageServerProtocol):
                 asked.set_exception(problem)
             raise
 
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Generator[Any, Any, Any]:
+        """Execute a command. No arguments are an empty list of them: pygls would not count those that are missing."""
+        params.arguments = params.arguments or []
+        return (yield from super().lsp_workspace__execute_command(params))
+
     def _readable(self, initialize: dict[str, Any]) -> dict[str, Any]:
         """Return `initialize` without the optional parameters and capabilities that are not what LSP says."""
         params = initialize["params"]
@@ -123,6 +135,12 @@ class AnsweringProtocol(LanguageServerProtocol):
 
 
 def hush_tracebacks() -> None:
-    """Keep pygls from logging a traceback for each malformed message; the server logs one line for it."""
+    """Keep pygls from logging a traceback for what a client does wrong; the server logs one line for it."""
     for name in ("pygls.protocol.json_rpc", "pygls.server"):
-        logging.getLogger(name).addFilter(lambda record: not str(record.msg).startswith(TRACEBACKS))
+        logging.getLogger(name).addFilter(lambda record: not is_mistake(record))
+
+
+def is_mistake(record: logging.LogRecord) -> bool:
+    """Say whether a record tells, with a traceback, of what is the client's mistake or its end."""
+    raised = record.exc_info[1] if record.exc_info else None
+    return isinstance(raised, JsonRpcException | ConnectionError) or str(record.msg).startswith(SAID_TWICE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 
 from greencode_lsp.completion.fitting.indentation import IndentStyle
-from greencode_lsp.completion.lines import split_lines
 from greencode_lsp.completion.syntax import Balance, Grammar, Syntax, grammar_at, known_id, syntax_of
 
 NEAR_LINES = 40
@@ -24,11 +23,11 @@ class Cursor:
         self.prefix, self.suffix = prefix, suffix
         self.syntax: Syntax = syntax_of(language, path)
         self._language, self._path = known_id(language, path), path
-        *above, self.line_prefix = split_lines(prefix[-NEAR_CHARACTERS:])
-        self.above = [line.rstrip("\r\n") for line in above[-NEAR_LINES:]]
-        line_suffix, *below = split_lines(suffix[:NEAR_CHARACTERS])
+        *above, self.line_prefix = prefix[-NEAR_CHARACTERS:].split("\n")
+        self.above = above[-NEAR_LINES:]
+        line_suffix, *below = suffix[:NEAR_CHARACTERS].split("\n")
         self.line_suffix = line_suffix.rstrip()
-        self.below = [line.rstrip("\r\n") for line in below[:NEAR_LINES]]
+        self.below = below[:NEAR_LINES]
 
     @cached_property
     def balance(self) -> Balance:

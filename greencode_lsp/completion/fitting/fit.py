@@ -53,7 +53,7 @@ def fit(text: str, cursor: Cursor, *, unfinished: bool = False, at_limit: bool =
     as they were, else with its own brackets closed, else as far as they are.
     """
     text = without_chat(text, cursor)
-    text = with_own_indentation(text, cursor.line_prefix, cursor.line_above, cursor.indent_style)
+    text = with_own_indentation(text, cursor.line_prefix, cursor.line_above, lambda: cursor.indent_style)
     text = without_foreign_closers(without_known_lines(text, cursor), cursor)
     text = whole_part(text, at_limit) if unfinished else as_the_next_line_wants(text.rstrip(), cursor)
     if not text.strip() or is_misplaced(text, cursor):

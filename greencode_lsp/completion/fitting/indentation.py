@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from greencode_lsp.completion.lines import split_lines
 
 OPENERS = (":", "{", "(", "[", "=>", "->")
 BLANKS = re.compile(r"[ \t]*")
-LOOKED_AT = 20_000
+LOOKED_AT = 6_000
 """Characters on each side of the cursor that are looked at for the style of indentation."""
 
 
@@ -25,10 +26,11 @@ class IndentStyle:
     @classmethod
     def of(cls, prefix: str, suffix: str) -> IndentStyle:
         """Find the style of the text around a cursor; the lines nearest above it decide where both occur."""
-        line = split_lines(prefix[-LOOKED_AT:])[-1]
+        above, below = prefix[-LOOKED_AT:].split("\n"), suffix[:LOOKED_AT].split("\n")
+        line = above[-1]
         tabs = line[0] == "\t" if line[:1] in ("\t", " ") else None
-        before = [blanks_of(one) for one in split_lines(prefix[-LOOKED_AT:]) if one.strip()]
-        behind = [blanks_of(one) for one in split_lines(suffix[:LOOKED_AT])[1:] if one.strip()]
+        before = [blanks_of(one) for one in above if one.strip()]
+        behind = [blanks_of(one) for one in below[1:] if one.strip()]
         nearest = next((blanks for blanks in (*reversed(before), *behind) if blanks), None)
         if tabs is None and nearest is not None:
             tabs = "\t" in nearest
@@ -55,13 +57,16 @@ def indent_width(blanks: list[str]) -> int:
     return max(common)[1] if common else 4
 
 
-def with_own_indentation(text: str, line_prefix: str, line_above: str, style: IndentStyle) -> str:
+def with_own_indentation(text: str, line_prefix: str, line_above: str, find_style: Callable[[], IndentStyle]) -> str:
     """Return a suggestion with its lines indented as the document's, the first one at the cursor.
 
     Where the cursor stands behind nothing but blanks, these are the first line's indentation: what the suggestion adds
     to them goes, there and on the lines below. Only where the cursor stands less deep than the line above allows, it
     may add what is missing.
     """
+    if "\n" not in text and (line_prefix.strip() or not blanks_of(text)):
+        return text
+    style = find_style()
     first, *others = split_lines(text)
     shift = 0
     if not line_prefix.strip() and first.strip():
