@@ -77,6 +77,7 @@ async def test_while_typing_a_suggestion_ends_where_it_is_no_longer_likely(
         assert 0 < len(shown) < len(known)
         (again,) = await editor.suggest(uri, 4, 4, invoked=False)
         assert again.insert_text in (shown, known)  # known: computed no more
+        await until(lambda: len(editor.energy) == 3, "the energy of all three arrives")
         assert len([note for note in editor.energy if not note["cached"]]) == 2
         await editor.client.shutdown_session()
 
@@ -105,6 +106,7 @@ async def test_typing_on_within_the_adaptive_wait_computes_once(default_bundle_f
             await asyncio.sleep(0.01)
         answers = await asyncio.gather(*asked)
         assert [bool(items) for items in answers] == [False] * 4 + [True]
+        await until(lambda: editor.energy, "the energy arrives")
         assert len(editor.energy) == 1
         await editor.client.shutdown_session()
 

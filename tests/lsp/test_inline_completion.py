@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 from lsprotocol import types
@@ -32,15 +33,23 @@ async def test_the_range_covers_what_the_suggestion_writes_again(editor: Editor)
     assert not items or items[0].range.end.character <= 32
 
 
+async def energy_of(editor: Editor, item: types.InlineCompletionItem) -> dict[str, Any]:
+    """Return what the server tells of a suggestion's energy, once it does: exactly once."""
+
+    def told() -> list[dict[str, Any]]:
+        return [energy for energy in editor.energy if energy["completionId"] == item.command.arguments[0]]
+
+    await until(told, "the energy of the completion arrives")
+    (energy,) = told()
+    return energy
+
+
 async def test_energy_follows_every_completion_with_numbers_that_agree(editor: Editor) -> None:
     uri = editor.open(PYTHON + "self.")
     await run(editor, "setProfile", "full")
-    editor.energy.clear()
     (item,) = await editor.suggest(uri, 9, 20)
     await run(editor, "setProfile", "auto")
-    await until(lambda: editor.energy, "the energy of the completion arrives")
-    (energy,) = editor.energy
-    assert energy["completionId"] == item.command.arguments[0]
+    energy = await energy_of(editor, item)
     assert energy["uri"] == uri
     assert energy["source"] in ("nvml", "rapl", "estimate")
     assert energy["joules"] == pytest.approx(energy["joulesFull"])  # full depth saves nothing
@@ -61,12 +70,11 @@ async def test_typing_along_is_answered_from_the_cache_at_no_cost(editor: Editor
     (first,) = await editor.suggest(uri, *END)
     typed = first.insert_text[:6]
     editor.client.text_document_did_change(insertion(uri, 2, *END, typed))
-    editor.energy.clear()
     (rest,) = await editor.suggest(uri, 9, 21)
-    await until(lambda: editor.energy, "the energy arrives")
+    energy = await energy_of(editor, rest)
     assert rest.insert_text == first.insert_text[6:]
-    assert editor.energy[0]["cached"]
-    assert editor.energy[0]["joules"] == 0
+    assert energy["cached"]
+    assert energy["joules"] == 0
 
 
 async def test_accepting_and_showing_are_counted(editor: Editor) -> None:
