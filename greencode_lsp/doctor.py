@@ -20,7 +20,6 @@ from greencode_lsp.energy import open_ledger, probe_meters
 from greencode_lsp.engine.packed import KernelUnavailableError, find_compiler, load_library
 from greencode_lsp.errors import UserError
 from greencode_lsp.models import find_bundle, is_cached, verify
-from greencode_lsp.paths import CURE, cache_folder, unwritable, writing_problem
 
 SAMPLE = 'def mean(values):\n    """Return the arithmetic mean of the values."""\n'
 
@@ -46,7 +45,6 @@ def examine(options: LoadOptions, completer: Completer | None = None) -> list[Ch
         check_gpu(options),
         *check_meters(options),
         *check_bundle(options),
-        check_cache(),
         check_ledger(),
         *check_completion(options, completer),
     ]
@@ -129,15 +127,6 @@ def check_bundle(options: LoadOptions) -> Iterator[Check]:
         return
     fix = f"run: greencode models pull {options.model}"
     yield Check(name, not problems, "; ".join(problems) or "present and verified", fix if problems else "")
-
-
-def check_cache() -> Check:
-    """Look whether the packed model, the compiled kernel and the measured costs can be kept."""
-    folder = cache_folder()
-    for each in (folder, *(folder / kind for kind in ("kernels", "packed", "costs"))):
-        if writing_problem(each) is not None:
-            return Check("cache", False, unwritable(each), CURE, essential=False)
-    return Check("cache", True, str(folder))
 
 
 def check_ledger() -> Check:

@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 from greencode_lsp.energy.costs import CostTable
-from greencode_lsp.paths import kept_path
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +18,7 @@ class CostStore:
     """Keeps one JSON file per key in `folder`.
 
     A key names all a table depends on: machine, meter, model, precision, threads. A file that cannot be read counts as
-    missing; one that cannot be written goes elsewhere (`kept_path`) or is logged: neither raises.
+    missing, a folder that cannot be written is logged: neither raises.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,8 +42,8 @@ class CostStore:
         """Keep `table` under `key`, replacing the one before in one step."""
         path = self._path(key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
+            self._folder.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=path.stem, suffix=".tmp")
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                     json.dump({"key": key, "table": table.to_json()}, stream)
@@ -56,4 +55,4 @@ class CostStore:
             log.warning("cost table not kept: %s", error)
 
     def _path(self, key: str) -> Path:
-        return kept_path(self._folder / f"costs-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json")
+        return self._folder / f"costs-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"

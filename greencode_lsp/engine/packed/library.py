@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from greencode_lsp.paths import cache_folder, kept_path
+from greencode_lsp.paths import cache_folder
 from greencode_lsp.processor import cpu_flags
 
 SOURCES = Path(__file__).with_name("kernel")
@@ -100,15 +100,16 @@ def compiled(flags: tuple[str, ...]) -> Path:
     """Return the path of the kernel compiled with flags for a set; the name holds all that it depends on."""
     sources = [file.read_bytes() for file in sorted(SOURCES.iterdir()) if file.suffix in (".c", ".h")]
     key = hashlib.sha256(b"".join(sources) + " ".join((*FLAGS, *flags)).encode()).hexdigest()[:16]
-    path = kept_path(cache_folder() / "kernels" / f"kernel-{key}.so")
+    folder = cache_folder() / "kernels"
+    path = folder / f"kernel-{key}.so"
     if path.is_file():
         return path
     compiler = find_compiler()
     if compiler is None:
         raise CompilingError("it needs a C compiler: install gcc or clang")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = folder / f".{path.name}.{os.getpid()}"
         command = [compiler, *FLAGS, *flags, "-o", str(aside), str(SOURCES / "kernel.c"), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_SECONDS)
         aside.replace(path)

@@ -14,7 +14,6 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture, LearnedPositions, Norm, RotaryTable
 from greencode_lsp.engine.packed.packing import PackedWeight
 from greencode_lsp.engine.packed.weights import PackedLayer, PackedLinear, PackedWeights
-from greencode_lsp.paths import kept_path
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class PackedStore:
         files += [] if adapters is None else [adapters]
         state = [(str(file.resolve()), stat.st_size, stat.st_mtime_ns) for file in files for stat in [file.stat()]]
         key = hashlib.sha256(json.dumps([FORMAT, state]).encode()).hexdigest()[:16]
-        self.path = kept_path(store / f"packed-{key}.safetensors")
+        self.path = store / f"packed-{key}.safetensors"
 
     def load(self) -> tuple[Architecture, PackedWeights] | None:
         """Return what was saved, None where there is nothing usable."""
