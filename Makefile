@@ -1,12 +1,12 @@
-# `make demo` shows greencode at work; `make test` runs every test and check. Both need Python 3.11+; the client
-# inside `make test` needs node 20+. After the first run neither needs a network.
+# `make demo` shows greencode at work; `make test` runs the tests and checks, `make test-slow` those that take long.
+# All need Python 3.11+; the client inside `make test` needs node 20+. After the first run none needs a network.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-python test-client test-editor check clean
+.PHONY: demo test test-slow test-python test-client test-editor check soak clean
 
 demo: $(VENV)/.installed
 	$(BIN)/greencode models pull smollm2-135m
@@ -21,9 +21,17 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Files of tests run side by side, one on each processor, and with one thread each.
+# Tests run side by side, one on each processor, and with one thread each: all servers find the same costs in the cache.
+test-python test-slow test-client test-editor: export OMP_NUM_THREADS := 1
+
+PYTEST := $(BIN)/pytest --numprocesses=logical --maxprocesses=4
+
 test-python: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
+	$(PYTEST) --dist=worksteal
+
+# Long trainings and whole pipelines: tests marked as slow. By file, as the tests of one share what was trained.
+test-slow: $(VENV)/.installed-dev
+	$(PYTEST) --dist=loadfile -m slow
 
 test-client: $(VENV)/.installed-dev vscode-client/node_modules/.installed
 	cd vscode-client && GREENCODE_LSP=$(abspath $(BIN)/greencode-lsp) npm run check
@@ -32,6 +40,12 @@ test-client: $(VENV)/.installed-dev vscode-client/node_modules/.installed
 # In a real VS Code, where node 20, chromium and code-server can be had; elsewhere it says what is missing.
 test-editor: test-client
 	cd vscode-client && GREENCODE_LSP=$(abspath $(BIN)/greencode-lsp) npm run test:editor
+
+# Three editors' habits at once against real servers; no part of `make test`. See docs/soak.md.
+MINUTES ?= 10
+SEED ?= 0
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) vscode-client/node_modules vscode-client/dist vscode-client/out .mypy_cache .pytest_cache .ruff_cache

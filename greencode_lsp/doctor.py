@@ -15,11 +15,14 @@ import torch
 from greencode_lsp import __version__
 from greencode_lsp.completion.completer import Completer
 from greencode_lsp.completion.loading import choose_device, load_completer
+from greencode_lsp.completion.profiles import loss_note, percent, percents
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions
 from greencode_lsp.energy import open_ledger, probe_meters
 from greencode_lsp.engine.packed import KernelUnavailableError, find_compiler, load_library
 from greencode_lsp.errors import UserError
 from greencode_lsp.models import find_bundle, is_cached, verify
+from greencode_lsp.paths import cache_folder, made_folder, why_unwritable
+from greencode_lsp.policy import BundlePolicy
 
 SAMPLE = 'def mean(values):\n    """Return the arithmetic mean of the values."""\n'
 
@@ -35,18 +38,24 @@ class Check:
     essential: bool = True
 
 
-def examine(options: LoadOptions, completer: Completer | None = None) -> list[Check]:
-    """Check everything greencode needs; with a loaded completer, use that for the test completion."""
+def examine(
+    options: LoadOptions, completer: Completer | None = None, profile: str = "auto", max_loss: float | None = None
+) -> list[Check]:
+    """Check everything greencode needs; with a loaded completer, use that for the test completion.
+
+    `max_loss` is the share of correct next tokens that the profile may lose, where the user has set it.
+    """
     return [
         Check("greencode", True, f"{__version__}, Python {platform.python_version()} at {sys.executable}"),
         check_torch(),
         check_cpu(),
         check_kernel(),
+        check_cache(),
         check_gpu(options),
         *check_meters(options),
         *check_bundle(options),
         check_ledger(),
-        *check_completion(options, completer),
+        *check_completion(options, completer, profile, max_loss),
     ]
 
 
@@ -129,6 +138,15 @@ def check_bundle(options: LoadOptions) -> Iterator[Check]:
     yield Check(name, not problems, "; ".join(problems) or "present and verified", fix if problems else "")
 
 
+def check_cache() -> Check:
+    """Look whether what is made once is kept: models, compiled and packed parts, measured costs."""
+    folder = cache_folder()
+    if (problem := why_unwritable(folder)) is None:
+        return Check("cache", True, str(folder))
+    detail = f"{folder} cannot be written ({problem}); {made_folder('packed').parent} stands in for it"
+    return Check("cache", False, detail, "make it writable, or set GREENCODE_CACHE to a folder that is")
+
+
 def check_ledger() -> Check:
     """Look whether completions can be written down."""
     ledger = open_ledger()
@@ -139,7 +157,23 @@ def check_ledger() -> Check:
     return Check("ledger", True, "writable")
 
 
-def check_completion(options: LoadOptions, completer: Completer | None) -> Iterator[Check]:
+def check_bounds(policy: BundlePolicy, profile: str, max_loss: float | None) -> Check:
+    """Look which quality losses the model is calibrated for, and whether the user's own is one of them."""
+    name, calibration = "quality loss", policy.calibration
+    if calibration is None:
+        return Check(
+            name, not policy.problem, policy.problem or "exits are not calibrated: auto is exact", essential=False
+        )
+    bounds = percents(calibration.proven_losses)
+    if max_loss is not None and (note := loss_note(profile, policy, max_loss)):
+        return Check(name, False, note, f"set greencode.maxQualityLoss to one of {bounds}", essential=False)
+    profiles = ", ".join(f"{name} {percent(loss)}" for name, loss in calibration.profiles.items())
+    return Check(name, True, f"calibrated for {bounds}; by default {profiles}")
+
+
+def check_completion(
+    options: LoadOptions, completer: Completer | None, profile: str, max_loss: float | None
+) -> Iterator[Check]:
     """Complete a sample and time it."""
     try:
         completer = completer or load_completer(options)
@@ -147,6 +181,7 @@ def check_completion(options: LoadOptions, completer: Completer | None) -> Itera
     except UserError as error:
         yield Check("completion", False, str(error), "mend the failing lines above, then run greencode doctor again")
         return
+    yield check_bounds(completer.policy, profile, max_loss)
     if suggestion is None or not suggestion.text.strip():
         yield Check("completion", False, "the model said nothing", "run: greencode models verify " + options.model)
         return

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from greencode_lsp.cli.console import print_json, progress_bar, results
-from greencode_lsp.completion.lines import line_starts
+from greencode_lsp.completion.lines import line_end_at, line_starts, with_plain_line_ends
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, Suggestion
 from greencode_lsp.errors import UserError
 
@@ -41,26 +41,28 @@ def complete(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Continue a file at one place and show what each token cost."""
-    from greencode_lsp.completion.loading import load_completer
-
     if multiline not in ("auto", "always", "never"):
         raise UserError(f"unknown --multiline {multiline!r}; there are: auto, always, never")
     text = read_source(file)
     offset = offset_of(text, at)
     request = CompletionRequest(
         str(file),
-        text[:offset],
-        text[offset:],
+        with_plain_line_ends(text[:offset]),
+        with_plain_line_ends(text[offset:]),
         profile=profile,
         max_tokens=max_tokens,
         multiline=multiline,
         least_certain=certainty / 100,
+        path=str(file),
     )
+    from greencode_lsp.completion.loading import load_completer
+
     with progress_bar() as report:
         completer = load_completer(LoadOptions(model, device), report)
     suggestion = completer.complete(request)
     if suggestion is None:
         raise UserError(f"{file} has nothing to continue there: no text before the cursor, or not source code")
+    suggestion = suggestion.with_line_ends(line_end_at(text, offset))
     if as_json:
         print_json(as_dict(suggestion))
     else:

@@ -1,4 +1,4 @@
-"""`greencode eval`: quality and energy by profile and control, on public data sets."""
+"""`greencode eval`: quality and energy on public data sets, and whether suggestions break files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from typer.core import TyperGroup
 
+from greencode_lsp.cli import editing
 from greencode_lsp.cli.console import print_json, progress_bar, results, warn
 from greencode_lsp.completion.suggestion import LoadOptions, Report
 
@@ -16,6 +18,25 @@ if TYPE_CHECKING:
     from greencode_lsp.evaluation.runs.journal import Journal
     from greencode_lsp.evaluation.runs.shards import Shard
     from greencode_lsp.evaluation.summary import Row, Summary
+
+
+class SuiteGroup(TyperGroup):
+    """Takes a suite's name for the command `suite` with that name: `greencode eval py150`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find a command, `suite` where the first argument names none."""
+        if self.get_command(ctx, args[0]) is None:
+            args = ["suite", *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    help="Measure quality and energy: `greencode eval py150`. Or whether suggestions break files: `editing`.",
+    cls=SuiteGroup,
+    no_args_is_help=True,
+    context_settings={"ignore_unknown_options": True},
+)
+app.command("editing")(editing.editing)
 
 RESULTS = Path("results")
 
@@ -36,6 +57,7 @@ PLAIN = ("mean_exit_layer", "joules", "tokens_per_s")
 """Columns without their intervals."""
 
 
+@app.command("suite")
 def evaluate(
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="py150, javacorpus or infilling.")],
     form: Annotated[

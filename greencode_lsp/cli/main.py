@@ -22,10 +22,10 @@ app.command()(complete.complete)
 app.command()(doctor.doctor)
 app.command()(energy.energy)
 app.command()(calibrate.calibrate)
-app.command("eval")(evaluate.evaluate)
 app.command()(report.report)
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
+app.add_typer(evaluate.app, name="eval")
 app.add_typer(train.app, name="train")
 
 

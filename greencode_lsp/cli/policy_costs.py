@@ -30,7 +30,7 @@ def costs_for(traces: TraceSet, model: str | None, head_layers: float, device: s
     from greencode_lsp.completion.metering import cost_table
     from greencode_lsp.energy import choose_meter, probe_meters
     from greencode_lsp.engine import EarlyExitModel
-    from greencode_lsp.paths import cache_folder
+    from greencode_lsp.paths import made_folder
     from greencode_lsp.training.opened import open_model
 
     device = choose_device(device)
@@ -41,9 +41,7 @@ def costs_for(traces: TraceSet, model: str | None, head_layers: float, device: s
             f"{model} has exits {list(opened.exits)} of {engine.layers}, the traces have "
             f"{list(traces.exits)} of {traces.layers}; name the bundle they were recorded with, or leave --model out"
         )
-    table = cost_table(
-        opened.material.bundle.name, engine, choose_meter(probe_meters(device)), cache_folder() / "costs"
-    )
+    table = cost_table(opened.material.bundle.name, engine, choose_meter(probe_meters(device)), made_folder("costs"))
     if table is None:
         raise UserError(f"the energy of {model} cannot be measured here; leave --model out to count in layers")
     segments = range(len(traces.exits))

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from greencode_lsp.completion.cache import ResultCache
+from greencode_lsp.completion.fitting import Cursor, fit
 from greencode_lsp.completion.healing import HealedPrompt, TokenHealer
 from greencode_lsp.completion.infill import InfillTemplate, around
-from greencode_lsp.completion.lines import split_lines
 from greencode_lsp.completion.profiles import Profile, resolve_profile
 from greencode_lsp.completion.prompt import prompt_with_other_files
 from greencode_lsp.completion.records import entry_of, entry_of_cancelled
@@ -19,7 +19,6 @@ from greencode_lsp.completion.sessions import SessionPool
 from greencode_lsp.completion.stops import StopRule, first_end, stop_rules
 from greencode_lsp.completion.suggestion import CompletionRequest, SuggestedToken, Suggestion, Timings
 from greencode_lsp.completion.tokenizer import CodeTokenizer
-from greencode_lsp.completion.trim import fit
 from greencode_lsp.energy import Attribution, Charge, Recorder, Work, full_depth
 from greencode_lsp.engine import (
     Cancelled,
@@ -33,6 +32,9 @@ from greencode_lsp.engine import (
 from greencode_lsp.policy import BundlePolicy
 
 PROMPT_TOKENS = 1024
+
+STOPPED_SHORT = (Finish.UNCERTAIN, Finish.MAX_TOKENS, Finish.CONTEXT_FULL)
+"""Ends of a generation that no rule and no model wanted."""
 
 LARGEST_DOCUMENT = 4_000_000
 """Characters: more is data or generated, and costs the editor more than it gives."""
@@ -146,14 +148,16 @@ class Completer:
         self, request: CompletionRequest, profile: Profile, avoid: frozenset[int], started: float
     ) -> tuple[Suggestion, int | None]:
         prompt = self._prompt(request)
-        line_suffix = split_lines(request.suffix)[0]
-        rules = stop_rules(request.prefix, line_suffix, request.multiline)
+        cursor = Cursor(request.prefix, request.suffix, request.language, request.path)
+        rules = stop_rules(cursor, request.multiline)
         prepared_ms = (time.perf_counter() - started) * 1000
         generation, charge = self._generate(request, profile, prompt, rules, avoid)
         ids = [token.id for token in generation.tokens]
         text = self._new_text(prompt, ids)
         end = first_end(rules, text)
-        fitted = fit(text if end is None else text[:end], request.prefix, request.suffix)
+        stopped = end is None and generation.finish in STOPPED_SHORT
+        at_limit = stopped and generation.finish is not Finish.UNCERTAIN
+        fitted = fit(text[:end], cursor, unfinished=stopped, at_limit=at_limit)
         depths = [token.exit_layer for token in generation.tokens]
         id = uuid.uuid4().hex
         suggestion = Suggestion(
@@ -239,14 +243,15 @@ class Completer:
 
     def _token_texts(self, prompt: HealedPrompt, generation: Generation, text: str) -> tuple[SuggestedToken, ...]:
         """Cut a suggestion's text into what each token brought; tokens that brought nothing of it are left out."""
+        written, owners = "", list[int]()
         ids = [token.id for token in generation.tokens]
-        pieces, shown = [], 0
-        for count, token in enumerate(generation.tokens, start=1):
-            known = min(len(self._new_text(prompt, ids[:count])), len(text))
-            if known > shown:
-                pieces.append(SuggestedToken(text[shown:known], token.exit_layer, token.guessed))
-                shown = known
-        return tuple(pieces)
+        for count in range(1, len(ids) + 1):
+            longer = self._new_text(prompt, ids[:count])
+            owners.extend([count - 1] * (len(longer) - len(owners)))
+            written = longer
+        pieces = shared_out(text, written, owners)
+        tokens = generation.tokens
+        return tuple(SuggestedToken(piece, tokens[one].exit_layer, tokens[one].guessed) for one, piece in pieces)
 
     def _from_cache(self, remains: str, known: Suggestion, started: float) -> Suggestion:
         total = (time.perf_counter() - started) * 1000
@@ -277,6 +282,26 @@ def is_source_text(prefix: str, suffix: str) -> bool:
         and "\0" not in prefix[-10_000:]
         and "\0" not in suffix[:10_000]
     )
+
+
+def shared_out(text: str, written: str, owners: Sequence[int]) -> list[tuple[int, str]]:
+    """Cut a shown text into what each token brought, in order; `owners` names the token of every character written.
+
+    What fitting has added, blanks and closing brackets, belongs to the token before it.
+    """
+    pieces: list[tuple[int, str]] = []
+    position, owner = 0, 0
+    for character in text:
+        ahead = position
+        while ahead < len(written) and written[ahead] != character and written[ahead].isspace():
+            ahead += 1
+        if ahead < len(written) and written[ahead] == character and (ahead == position or not character.isspace()):
+            owner, position = owners[ahead], ahead + 1
+        if pieces and pieces[-1][0] == owner:
+            pieces[-1] = (owner, pieces[-1][1] + character)
+        else:
+            pieces.append((owner, character))
+    return pieces
 
 
 def last_tokens(tokens: Sequence[SuggestedToken], length: int) -> tuple[SuggestedToken, ...]:

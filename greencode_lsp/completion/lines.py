@@ -30,3 +30,19 @@ def indentation(line: str) -> int:
         else:
             break
     return width
+
+
+def with_plain_line_ends(text: str) -> str:
+    r"""Return a text with `\n` as its only line end, which is all that prompts and suggestions know."""
+    return LINE_END.sub("\n", text) if "\r" in text else text
+
+
+def line_end_at(text: str, offset: int) -> str:
+    r"""Return the line end that a text has at an offset: that of the line before, else of this line, else `\n`.
+
+    In a text with several kinds the nearest one is what its author writes there.
+    """
+    start = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset))
+    match = LINE_END.search(text, start - (text[start - 1 : start + 1] == "\r\n")) if start >= 0 else None
+    match = match or LINE_END.search(text, offset)
+    return match.group() if match else "\n"

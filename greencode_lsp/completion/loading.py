@@ -23,7 +23,7 @@ from greencode_lsp.engine.identity import exits_identity, weights_identity
 from greencode_lsp.engine.kv_map import KV_MAP_FILES, KvMap, load_kv_map
 from greencode_lsp.engine.threads import use_threads
 from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
-from greencode_lsp.paths import cache_folder
+from greencode_lsp.paths import made_folder
 from greencode_lsp.policy import BundlePolicy, Calibration, load_bundle_policy
 from greencode_lsp.policy.bundle import file_sha256
 
@@ -47,7 +47,7 @@ def load_completer(
     device = choose_device(options.device)
     use_threads(options.threads)
     report("loading", 0, 1)
-    runner = load_runner(folder, device, cache_folder() / "packed", adapters_beside(bundle.folder / EXITS_FILE))
+    runner = load_runner(folder, device, made_folder("packed"), adapters_beside(bundle.folder / EXITS_FILE))
     policy = load_policy(bundle, runner)
     kv_maps = load_maps(bundle, folder, runner, policy.calibration)
     heads, ngrams = load_heads(bundle, folder, runner), load_ngram_table(bundle, runner)
@@ -57,7 +57,7 @@ def load_completer(
     infill = find_template(tokenizer, bundle.infill)
     meter = choose_meter(probe_meters(device))
     table = cost_table(
-        bundle.name, model, meter, cache_folder() / "costs", lambda done, total: report("measuring energy", done, total)
+        bundle.name, model, meter, made_folder("costs"), lambda done, total: report("measuring energy", done, total)
     )
     if table is not None:
         model.run_prices = run_prices(table, model.layers, model.run_prices)

@@ -75,5 +75,5 @@ def machine_key(name: str, model: EarlyExitModel, meter: Meter) -> str:
     """Name everything that the costs depend on; folders of different models may have one name."""
     backbone = model.backbone
     sizes = (model.layers, backbone.layer_bytes(0), backbone.head_bytes())
-    parts = ("passes", *CALIBRATED_ROWS, name, *sizes, backbone.device, backbone.description, torch.get_num_threads())
+    parts = ("isotonic", *CALIBRATED_ROWS, name, *sizes, backbone.device, backbone.description, torch.get_num_threads())
     return " ".join(map(str, (*parts, torch.__version__, platform.processor(), platform.node(), meter.detail)))

@@ -6,6 +6,7 @@ session keeps what it has computed while they type. (A ring of chunks is llama.v
 
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from greencode_lsp.completion.lines import line_starts, split_lines
@@ -76,6 +77,11 @@ class OtherFiles:
             others.sort(key=lambda piece: similarity(here, words(piece.text)))
             self._seen[document] = (*map(titled, others), title(language, path)) if others else ()
         return self._seen[document]
+
+    def keep(self, wanted: Callable[[Piece], bool]) -> None:
+        """Drop the pieces that are not wanted any more, here and in what documents see."""
+        self._pieces = deque(filter(wanted, self._pieces), maxlen=PIECES)
+        self._seen.clear()
 
     def forget(self, document: str) -> None:
         """Drop what a document sees, once it is closed; its pieces stay for the others."""

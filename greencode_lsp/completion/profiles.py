@@ -1,10 +1,13 @@
 """Profiles: what the user picks, and how the engine decodes for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from greencode_lsp.errors import UserError
 from greencode_lsp.policy import Bound, BundlePolicy, FixedExit, NeverExit, Policy
+
+SAME_LOSS = 1e-6
+"""Losses nearer to each other than that are the same: one of them has been a percentage."""
 
 PROFILES = ("full", "exact", "balanced", "eco", "auto")
 
@@ -63,6 +66,34 @@ def calibrated_profile(name: str, bundle: BundlePolicy, max_loss: float | None) 
     if bound is None or bound.threshold is None:
         return Profile(name, NeverExit, guessing=True)
     return learned(name, bundle, bound.threshold, bound.fill)
+
+
+def loss_note(name: str, bundle: BundlePolicy, max_loss: float) -> str:
+    """Return in one line what a profile keeps to instead of `max_loss`, a share; "" where it keeps to just that.
+
+    Only `balanced`, and so `auto`, go by `max_loss`. A bundle without a calibration has no bounds to speak of.
+    """
+    calibration = bundle.calibration
+    if name not in ("balanced", "auto") or bundle.network is None or calibration is None:
+        return ""
+    bound, proven = calibration.bound(max_loss), calibration.proven_losses
+    asked, choice = f"maxQualityLoss is {percent(max_loss)}", f"the model is calibrated for {percents(proven)}"
+    if bound is None or bound.threshold is None:
+        instead = "auto is exact" if name == "auto" else "balanced runs all layers"
+        return f"{asked}, but {choice}: no token exits early, {instead}"
+    if max_loss - bound.loss > SAME_LOSS:
+        return f"{asked}, but {choice}: {name} keeps to {percent(bound.loss)}"
+    return ""
+
+
+def percents(losses: Sequence[float]) -> str:
+    """Return shares as a list of percentages, `0.5 %, 1 %`."""
+    return ", ".join(map(percent, losses)) or "no loss at all"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, with four digits at most."""
+    return f"{100 * share:.4g} %"
 
 
 def drafting_policy(bundle: BundlePolicy) -> Callable[[], Policy]:

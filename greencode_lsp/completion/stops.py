@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from greencode_lsp.completion.fitting.cursor import Cursor
+from greencode_lsp.completion.fitting.indentation import OPENERS
+from greencode_lsp.completion.fitting.residue import end_before_chat
 from greencode_lsp.completion.lines import LINE_END, indentation, line_starts, split_lines
-
-OPENERS = (":", "{", "(", "[", "=>", "->")
 
 LONGEST_REPEATED = 120
 """Characters: a longer piece than this is never taken for the model going round in circles."""
@@ -129,16 +130,30 @@ def first_end(rules: Sequence[StopRule], text: str) -> int | None:
     return min(ends, default=None)
 
 
-def stop_rules(prefix: str, line_suffix: str, multiline: str) -> list[StopRule]:
+@dataclass(frozen=True)
+class BeforeChat:
+    """Ends before a Markdown fence or a sentence about the code."""
+
+    cursor: Cursor
+
+    def end(self, text: str) -> int | None:
+        """Return the offset behind the last line that is code, once one has begun that is not."""
+        end = end_before_chat(text, self.cursor, growing=True)
+        return None if end is None else len(text[:end].rstrip())
+
+
+def stop_rules(cursor: Cursor, multiline: str) -> list[StopRule]:
     """Choose rules by where the cursor is. `multiline` is "auto", "always" or "never".
 
     Text behind the cursor on its line allows one line only. "auto" allows several on a blank line inside a block and
     behind a block opener.
     """
-    line = prefix[line_starts(prefix)[-1] :]
+    line, line_suffix = cursor.line_prefix, cursor.line_suffix
+    always: list[StopRule] = [Repetition(), BeforeChat(cursor)]
     opens = line.rstrip().endswith(OPENERS)
-    several = multiline == "always" or (multiline == "auto" and (opens or (not line.strip() and prefix.strip() != "")))
+    blank = not line.strip() and cursor.prefix.strip() != ""
+    several = multiline == "always" or (multiline == "auto" and (opens or blank))
     if line_suffix.strip() or not several:
-        return [EndOfLine(may_start_below=not line_suffix.strip()), Repetition()]
+        return [EndOfLine(may_start_below=not line_suffix.strip()), *always]
     head = indentation(line)
-    return [EndOfBlock(indent=head + 1 if opens else head, close_at=head), Repetition()]
+    return [EndOfBlock(indent=head + 1 if opens else head, close_at=head), *always]

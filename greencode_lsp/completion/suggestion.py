@@ -1,7 +1,7 @@
 """What goes into a completion and what comes out. Light: importing this loads no model library."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from greencode_lsp.energy import Charge
 
@@ -20,11 +20,12 @@ class LoadOptions:
 
 @dataclass(frozen=True)
 class CompletionRequest:
-    """A place in a document, and how to continue there.
+    r"""A place in a document, and how to continue there.
 
     `document` names the document among all that are open (only to keep their sessions apart), `prefix` and `suffix`
     are all of its text before and behind the cursor. `other_files` are pieces of other files, the most telling last:
-    as many as fit stand in front of the prompt. `multiline` is "auto", "always" or "never".
+    as many as fit stand in front of the prompt. Lines of both end in `\\n` alone. `language` is an LSP language id, and
+    `path` says more where that is unknown. `multiline` is "auto", "always" or "never".
     `max_quality_loss` is the share of full depth's right tokens that the profile `balanced` may lose; None leaves that
     to the bundle. The suggestion ends before a token with which the probability of all of it falls below
     `least_certain`.
@@ -40,6 +41,8 @@ class CompletionRequest:
     max_quality_loss: float | None = None
     least_certain: float = 0.0
     cancelled: Callable[[], bool] = lambda: False
+    language: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,10 @@ class Suggestion:
     prompt_tokens: int
     reused_tokens: int
     cached: bool
+
+    def with_line_ends(self, line_end: str) -> "Suggestion":
+        r"""Return this suggestion as a document has it whose lines end in `line_end` and not in `\n`."""
+        if line_end == "\n" or "\n" not in self.text:
+            return self
+        tokens = tuple(replace(token, text=token.text.replace("\n", line_end)) for token in self.tokens)
+        return replace(self, text=self.text.replace("\n", line_end), tokens=tokens)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from greencode_lsp.energy.costs import CostTable
+from greencode_lsp.energy.costs import CostTable, non_decreasing
 from greencode_lsp.energy.meter import Meter
 
 CALIBRATED_ROWS = (1, 2, 4, 6, 8, 16, 64, 256)
@@ -18,6 +18,15 @@ WINDOW_DOUBLINGS = 4
 
 ROUNDS = 3
 """How often each row count is measured, in turns: what another program does meanwhile spoils one of them."""
+
+REPEATS = 2
+"""How often a row count whose readings disagree is measured again."""
+
+DISAGREEMENT = 0.2
+"""Readings of one row count disagree when the highest exceeds the lowest by more than this share of their median."""
+
+SMALLEST_SPREAD = 0.01
+"""Readings are never taken to be more precise than this share of their median."""
 
 Pass = Callable[[int], tuple[float, float]]
 """Runs so many rows through all layers and then the LM head, and returns the seconds that each took."""
@@ -40,22 +49,44 @@ def calibrate(
 
     Whole passes run, as in decoding: a layer or a head that runs again and again finds its weights in the processor's
     cache and would seem cheap. What the meter counts is shared out between the layers and the head by time.
-    `progress(done, total)` is called after each measurement; they take about `ROUNDS * len(rows)` windows in all.
+    A row count whose readings disagree is measured `REPEATS` more times. The costs of more rows never decrease: where
+    medians contradict that, each counts by how well its readings agree.
+    `progress(done, total)` is called after each measurement; they take about `ROUNDS * len(rows)` windows in all, and
+    `total` grows where readings are repeated.
     Raises CalibrationError where the meter stands still even over a window doubled four times.
     """
-    total = ROUNDS * len(rows)
+    done, total = 0, ROUNDS * len(rows)
     measured: dict[int, list[tuple[float, float]]] = {row: [] for row in rows}
-    for done in range(total):
-        row = rows[done % len(rows)]
-        measured[row].append(_Measurement(run_pass, row, meter, clock).joules(window_seconds))
-        if progress is not None:
-            progress(done + 1, total)
+    repeated: list[int] = []
+    for turn in range(ROUNDS + REPEATS):
+        if turn == ROUNDS:
+            repeated = [row for row in rows if _disagree([sum(reading) for reading in measured[row]])]
+            total += REPEATS * len(repeated)
+        for row in rows if turn < ROUNDS else repeated:
+            measured[row].append(_Measurement(run_pass, row, meter, clock).joules(window_seconds))
+            done += 1
+            if progress is not None:
+                progress(done, total)
     return CostTable(
         rows=tuple(rows),
-        layer_joules=tuple(median(layer for layer, _ in measured[row]) / layers for row in rows),
-        head_joules=tuple(median(head for _, head in measured[row]) for row in rows),
+        layer_joules=_costs([[layer / layers for layer, _ in measured[row]] for row in rows]),
+        head_joules=_costs([[head for _, head in measured[row]] for row in rows]),
         source=meter.source,
     )
+
+
+def _disagree(readings: Sequence[float]) -> bool:
+    return max(readings) - min(readings) > DISAGREEMENT * median(readings)
+
+
+def _costs(readings: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Return a cost for each list of readings: their medians made non-decreasing, each weighted by 1 / spread^2."""
+    medians = [median(some) for some in readings]
+    spreads = [
+        max(max(some) - min(some), SMALLEST_SPREAD * middle, 1e-9)
+        for some, middle in zip(readings, medians, strict=True)
+    ]
+    return non_decreasing(medians, [spread**-2 for spread in spreads])
 
 
 class _Measurement:

@@ -8,7 +8,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import accumulate
 
 PREFILL_CHUNK_ROWS = 256
 
@@ -50,7 +49,7 @@ def full_depth(layers: int, prompt_rows: int, new_tokens: int, unread_share: flo
 class CostTable:
     """Joules of one layer, and of the LM head, over `rows[i]` rows at once, as `source` measured them.
 
-    `rows` ascends. More rows never cost less: where noise says so, the higher cost of fewer rows is kept.
+    `rows` ascends. More rows never cost less: where readings contradict that, they are averaged (`non_decreasing`).
     """
 
     rows: tuple[int, ...]
@@ -66,7 +65,7 @@ class CostTable:
         if list(self.rows) != sorted({row for row in self.rows if row > 0}):
             raise ValueError("the row counts of a cost table must be positive and ascend")
         for name in ("layer_joules", "head_joules"):
-            object.__setattr__(self, name, tuple(accumulate((max(joules, 0.0) for joules in getattr(self, name)), max)))
+            object.__setattr__(self, name, non_decreasing([max(joules, 0.0) for joules in getattr(self, name)]))
 
     def joules(self, work: Work) -> float:
         """Joules of `work`, linear in rows between the calibrated points and beyond them."""
@@ -94,6 +93,24 @@ class CostTable:
             )
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"not a cost table: {error!r}") from error
+
+
+def non_decreasing(values: Sequence[float], weights: Sequence[float] | None = None) -> tuple[float, ...]:
+    """Return the values that never decrease and are nearest to `values` (isotonic regression, least squares).
+
+    Neighbours in the wrong order are replaced by their mean, as often as needed (pool adjacent violators; Barlow et
+    al., Statistical Inference under Order Restrictions, 1972). `weights` are positive, 1 each by default. Raises
+    ValueError where there are not as many weights as values.
+    """
+    pools: list[tuple[float, float, int]] = []  # mean, weight, number of values
+    for value, weight in zip(values, weights or [1.0] * len(values), strict=True):
+        mean, total, count = value, weight, 1
+        while pools and pools[-1][0] > mean:
+            other, other_weight, other_count = pools.pop()
+            mean = (other * other_weight + mean * total) / (other_weight + total)
+            total, count = other_weight + total, other_count + count
+        pools.append((mean, total, count))
+    return tuple(mean for mean, _, count in pools for _ in range(count))
 
 
 def _interpolate(rows: Sequence[int], joules: Sequence[float], row: int) -> float:

@@ -6,6 +6,7 @@ import csv
 import logging
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -60,6 +61,8 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Autocommit, so that no transaction stays open between two calls.
         self._connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+        # A connection is part of a cycle of its own: without this it stays open until Python looks for cycles.
+        weakref.finalize(self, self._connection.close)
         try:
             self._prepare()
             self._file = _identity(path)

@@ -71,6 +71,11 @@ class Calibration:
         """Return the loosest bound that is no looser than `loss`, None where there is none."""
         return max((bound for bound in self.bounds if bound.loss <= loss + 1e-9), key=lambda b: b.loss, default=None)
 
+    @property
+    def proven_losses(self) -> tuple[float, ...]:
+        """The bounds, ascending, that some threshold was proven to keep."""
+        return tuple(sorted(bound.loss for bound in self.bounds if bound.threshold is not None))
+
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         replace_file(path, (json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n").encode())

@@ -33,11 +33,13 @@ def main() -> None:
     logging.getLogger("pygls").setLevel(logging.WARNING)  # below that it logs every message: the user's code
     # Imported here because it takes a second, in which a signal must find its handler.
     from greencode_lsp.server.app import create_server
+    from greencode_lsp.server.memory import return_large_blocks
     from greencode_lsp.server.protocol import hush_tracebacks
     from greencode_lsp.server.transport import serve_stdio, serve_tcp
     from greencode_lsp.server.watchdog import watch_process
 
     hush_tracebacks()
+    return_large_blocks()
     server = create_server(lambda: leave(1))
     if arguments.client_process_id:
         watch_process(arguments.client_process_id, lambda: leave(1))

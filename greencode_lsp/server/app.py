@@ -11,6 +11,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from greencode_lsp import __version__
+from greencode_lsp.completion.lines import line_end_at, with_plain_line_ends
 from greencode_lsp.completion.suggestion import Suggestion
 from greencode_lsp.energy import LedgerThread, grid_factor, ledger_path
 from greencode_lsp.server import payloads
@@ -20,6 +21,7 @@ from greencode_lsp.server.documents import Document, Documents
 from greencode_lsp.server.items import completion_id, inline_item, menu_item
 from greencode_lsp.server.place import Place
 from greencode_lsp.server.protocol import AnsweringProtocol
+from greencode_lsp.server.rules import path_of
 from greencode_lsp.server.settings import Reading, Settings, read_settings
 from greencode_lsp.server.watchdog import watch_process
 
@@ -93,6 +95,10 @@ class GreencodeServer(LanguageServer):
         today = await asyncio.wrap_future(self.assistant.ledger.today(factor))
         self.protocol.notify(payloads.ENERGY, payloads.energy_payload(document, suggestion, today, factor))
 
+    def warned(self, message: str) -> None:
+        """Show a warning."""
+        self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
+
     def load_progress(self, stage: str, done: int, total: int) -> None:
         """Show loading as work-done progress, where the client can."""
         token = self._progress_token
@@ -123,7 +129,7 @@ class GreencodeServer(LanguageServer):
     def apply(self, reading: Reading) -> None:
         """Use settings, and tell the user about those that cannot be used."""
         for complaint in reading.complaints:
-            self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, complaint))
+            self.warned(complaint)
         self.assistant.configure(reading.settings)
 
     async def pull_settings(self) -> Any:
@@ -174,9 +180,10 @@ class GreencodeServer(LanguageServer):
         return Place(
             document.uri if notebook is None else notebook.uri,
             document.language_id or "",
-            (above or "") + prefix,
-            suffix,
-            path=document.path or document.uri,
+            with_plain_line_ends((above or "") + prefix),
+            with_plain_line_ends(suffix),
+            path=path_of(document.uri if notebook is None else notebook.uri),
+            line_end=line_end_at(text, offset),
             after_deletion=document.after_deletion,
             only_moved=automatic and document.moved_since_asked(offset),
         )

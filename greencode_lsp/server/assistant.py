@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greencode_lsp.completion.other_files import OtherFiles, head_of, piece_at
-from greencode_lsp.completion.profiles import ProfileError, resolve_profile
+from greencode_lsp.completion.profiles import ProfileError, loss_note, resolve_profile
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, Suggestion
 from greencode_lsp.energy import LedgerThread
 from greencode_lsp.errors import UserError
@@ -25,7 +25,7 @@ from greencode_lsp.server.payloads import Kind
 from greencode_lsp.server.place import Place
 from greencode_lsp.server.power import on_battery
 from greencode_lsp.server.rhythm import Rhythm
-from greencode_lsp.server.rules import ALWAYS, WHILE_TYPING, objection
+from greencode_lsp.server.rules import WHILE_TYPING, excluded_path, excluding_pattern, objection, reason_against
 from greencode_lsp.server.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ class Listener(Protocol):
 
     def completed(self, document: str, suggestion: Suggestion) -> None:
         """Tell the user what a completion took."""
+
+    def warned(self, message: str) -> None:
+        """Show the user one line that asks for attention once."""
 
     def load_progress(self, stage: str, done: int, total: int) -> None:
         """Tell the user how far loading is; `stage` "" means it has ended."""
@@ -69,14 +72,21 @@ class Assistant:
         self._paused_until: float | None = None
         self._resume: asyncio.TimerHandle | None = None
         self._problem: tuple[Kind, str] | None = None
+        self._not_here = ""
+        self._loss_notes: set[str] = set()
 
     # Settings and loading
 
     def configure(self, settings: Settings) -> None:
         """Take new settings; load the model again where they name another one."""
         old, self.settings = self.settings, settings
+        self._not_here = ""
         if settings.profile != old.profile:
             self.profile = settings.profile
+        if settings.exclude != old.exclude:
+            self._other_files.keep(
+                lambda piece: excluding_pattern(piece.path, piece.language, settings.exclude) is None
+            )
         if settings.ledger_days != old.ledger_days or self._loading is None:
             self.ledger.keep(settings.ledger_days)
         reload = load_options(old) != load_options(settings)
@@ -97,6 +107,7 @@ class Assistant:
         completer = self.loaded
         resolve_profile(name, completer.policy if completer else BundlePolicy())
         self.profile = name
+        self._tell_loss()
         self._announce()
 
     async def _load(self, options: LoadOptions) -> Completer | None:
@@ -125,7 +136,8 @@ class Assistant:
         """Check everything this server needs, with the model that is loaded."""
         completer = await self.completer()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._model_thread, examine, load_options(self.settings), completer)
+        bound = (self.profile, self.settings.max_quality_loss / 100)
+        return await loop.run_in_executor(self._model_thread, examine, load_options(self.settings), completer, bound)
 
     def _check_profile(self) -> None:
         """Fall back to auto, saying so, where the loaded bundle cannot do the chosen profile."""
@@ -137,7 +149,21 @@ class Assistant:
             except ProfileError as error:
                 self._problem = ("warning", f"{error}; using auto")
                 self.profile = "auto"
+            self._tell_loss()
         self._announce()
+
+    def _tell_loss(self) -> None:
+        """Tell the user, once, where the allowed quality loss is none that the model is calibrated for."""
+        if (note := self._loss_note()) and note not in self._loss_notes:
+            self._loss_notes.add(note)
+            log.warning("%s", note)
+            self._listener.warned(f"greencode: {note}")
+
+    def _loss_note(self) -> str:
+        completer = self.loaded
+        if completer is None:
+            return ""
+        return loss_note(self.profile, completer.policy, self.settings.max_quality_loss / 100)
 
     @property
     def loaded(self) -> Completer | None:
@@ -153,7 +179,7 @@ class Assistant:
         Cancelling this coroutine stops the computation.
         """
         await self._configured.wait()
-        if self.paused or objection(ALWAYS, place, self.settings):
+        if self.paused or not self._completes_in(place):
             return []
         if (previous := self._running.get(place.document)) is not None:
             previous.cancel()
@@ -162,12 +188,20 @@ class Assistant:
         try:
             return await task
         except asyncio.CancelledError:
-            if (current := asyncio.current_task()) is not None and current.cancelling():
+            if current_task_is_cancelled():
                 raise
             return []  # superseded
         finally:
             if self._running.get(place.document) is task:
                 del self._running[place.document]
+
+    def _completes_in(self, place: Place) -> bool:
+        """Say whether a document gets suggestions at all; where it gets none, the status says why."""
+        reason = reason_against(place, self.settings)
+        if reason != self._not_here:
+            self._not_here = reason
+            self._announce()
+        return not reason
 
     async def _suggest(self, place: Place, automatic: bool) -> list[Suggestion]:
         """Find suggestions: in the cache at once; by computing where nothing objects and no other key comes."""
@@ -184,6 +218,7 @@ class Assistant:
             if completer is None:
                 return []
             suggestions = await self._compute(completer, request, alternatives, stop)
+        suggestions = [suggestion.with_line_ends(place.line_end) for suggestion in suggestions]
         for suggestion in reversed(suggestions):
             self._remember(suggestion)
             self._listener.completed(place.document, suggestion)
@@ -202,6 +237,8 @@ class Assistant:
             max_quality_loss=self.settings.max_quality_loss / 100,
             least_certain=self.settings.certainty / 100 if automatic else 0.0,
             cancelled=stop.is_set,
+            language=place.language,
+            path=place.path,
         )
 
     async def _recall(self, request: CompletionRequest) -> list[Suggestion]:
@@ -261,12 +298,13 @@ class Assistant:
 
     def opened(self, place: Place) -> None:
         """Note that a document has been opened: its beginning may be of use elsewhere."""
-        self._other_files.add(head_of(place.document, place.language, place.path, place.prefix + place.suffix))
+        if not excluded_path(place, self.settings):
+            self._other_files.add(head_of(place.document, place.language, place.path, place.prefix + place.suffix))
 
     def _seen_from(self, place: Place) -> tuple[str, ...]:
         """Return pieces of other files; where the person last was in another one becomes such a piece."""
         last, self._last_place = self._last_place, place
-        if last is not None and last.document != place.document:
+        if last is not None and last.document != place.document and not excluded_path(last, self.settings):
             self._other_files.add(piece_at(last.document, last.language, last.path, last.prefix, last.suffix))
         if not self.settings.other_files:
             return ()
@@ -345,7 +383,20 @@ class Assistant:
             self._listener.status_changed("inactive", busy, f"paused until {until}")
         elif self.settings.pause_on_battery and on_battery():
             self._listener.status_changed("inactive", busy, "paused on battery")
+        elif self._not_here:
+            self._listener.status_changed("normal", busy, self._not_here)
         elif self.loaded is None:
             self._listener.status_changed("normal", busy, f"loading {self.settings.model}")
         else:
-            self._listener.status_changed("normal", busy, f"{self.settings.model}, profile {self.profile}")
+            parts = (f"{self.settings.model}, profile {self.profile}", self._loss_note())
+            self._listener.status_changed("normal", busy, "; ".join(filter(None, parts)))
+
+
+def current_task_is_cancelled() -> bool:
+    """Say whether the running task itself is being cancelled, not one that it waits for.
+
+    A frame that is cancelled must not name its own task: task, exception, traceback and frame would hold each other,
+    and with them the model that the frame used, until Python looks for cycles.
+    """
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0

@@ -21,11 +21,11 @@ def load(options: LoadOptions, report: Callable[[str, int, int], None], ledger: 
     return load_completer(options, report, ledger)
 
 
-def examine(options: LoadOptions, completer: Completer | None) -> dict[str, Any]:
-    """Run the doctor, on the model thread."""
+def examine(options: LoadOptions, completer: Completer | None, bound: tuple[str, float]) -> dict[str, Any]:
+    """Run the doctor, on the model thread; `bound` is the profile and the share it may lose."""
     from greencode_lsp.doctor import examine, report
 
-    return report(examine(options, completer))
+    return report(examine(options, completer, *bound))
 
 
 def load_options(settings: Settings) -> LoadOptions:

@@ -23,7 +23,10 @@ TRACEBACKS = ("Unable to deserialize message", "Unable to handle message")
 
 
 class AnsweringProtocol(LanguageServerProtocol):
-    """Answers a request that it cannot serve with an error, where pygls would log it and leave the client waiting."""
+    """Answers a request that it cannot serve with an error, and lets go of what waits for a malformed answer.
+
+    pygls would only log both, and leave the client and the server waiting.
+    """
 
     exited = False
     """Whether the client has sent `exit`."""
@@ -79,16 +82,18 @@ class AnsweringProtocol(LanguageServerProtocol):
         return (document.version or 0) + 1 if document is not None else 0
 
     def structure_message(self, data: dict[str, Any]) -> Any:
-        """Turn a JSON object into a message; raise `JsonRpcException` when it is none, after answering it."""
+        """Turn a JSON object into a message; raise `JsonRpcException` when it is none, after ending what it is for."""
         try:
             return super().structure_message(data)
-        except JsonRpcException:
+        except JsonRpcException as problem:
             if data.get("method") == types.INITIALIZE and (readable := self._readable(data)) != data:
                 return self.structure_message(readable)
             if "method" in data and "id" in data:
                 self._refuse(
                     data["id"], JsonRpcInvalidParams(f"the parameters of {data['method']} are not what LSP says")
                 )
+            elif (asked := self._request_futures.pop(data.get("id", ""), None)) is not None:
+                asked.set_exception(problem)
             raise
 
     def _readable(self, initialize: dict[str, Any]) -> dict[str, Any]:

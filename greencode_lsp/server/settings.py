@@ -7,6 +7,7 @@ from typing import Any
 
 from greencode_lsp.completion.profiles import PROFILES
 from greencode_lsp.energy import grid_factor
+from greencode_lsp.server.secret_files import SECRET_FILES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class Settings:
     automatic: bool = True
     multiline: str = "auto"
     languages: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = SECRET_FILES
     other_files: bool = False
     alternatives: int = 3
     device: str = "auto"

@@ -7,7 +7,7 @@ import torch
 
 from greencode_lsp.engine import Runner, load_backbone, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
-from greencode_lsp.paths import cache_folder
+from greencode_lsp.paths import made_folder
 from greencode_lsp.training.material import Material
 from greencode_lsp.training.progress import Report
 from greencode_lsp.training.traces.observe import observe
@@ -39,7 +39,7 @@ def load_both(material: Material, device: str) -> tuple[Runner, Runner]:
     """Load a model as it runs on a device, and on a plain bfloat16 backbone; raise `EngineError` in one line."""
     path = material.bundle.folder / ADAPTERS_FILE
     adapters = path if path.is_file() else None
-    runner = load_runner(material.folder, device, cache_folder() / "packed", adapters)
+    runner = load_runner(material.folder, device, made_folder("packed"), adapters)
     return runner, load_backbone(material.folder, device, torch.bfloat16, adapters)
 
 

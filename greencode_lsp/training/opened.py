@@ -8,7 +8,7 @@ from greencode_lsp.engine import EarlyExitModel, Runner, load_runner
 from greencode_lsp.engine.adapters import adapters_beside
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matching_heads
 from greencode_lsp.engine.identity import exits_identity
-from greencode_lsp.paths import cache_folder
+from greencode_lsp.paths import made_folder
 from greencode_lsp.policy import Policy
 from greencode_lsp.training.exits.recipe import check_exits
 from greencode_lsp.training.material import Material, fetch_material, open_corpus, split_windows
@@ -35,7 +35,7 @@ class OpenedModel:
         """Return a runner of the weights as they were before training changed them; raise `EngineError`."""
         if self.adapters is None:
             return self.runner
-        return load_runner(self.material.folder, str(self.runner.device), cache_folder() / "packed")
+        return load_runner(self.material.folder, str(self.runner.device), made_folder("packed"))
 
     def windows(self, corpus: Path, split: str, choice: Choice) -> list[Window]:
         """Return windows of a corpus' split; raise `UserError` when the corpus is not this model's."""
@@ -73,7 +73,7 @@ def open_model(
     material = fetch_material(model, report)
     path = exits_file or material.bundle.folder / EXITS_FILE
     adapters = adapters_beside(path)
-    runner = load_runner(material.folder, device, cache_folder() / "packed", adapters)
+    runner = load_runner(material.folder, device, made_folder("packed"), adapters)
     heads: dict[int, ExitHead] = {}
     if exits_file is not None or path.is_file():
         heads = load_exits(path, runner.shape, material.identity, runner.device, runner.dtype)

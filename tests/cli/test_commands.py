@@ -12,6 +12,7 @@ import pytest
 
 from greencode_lsp.energy import Entry, Ledger
 from tests.evaluation.rows import write_rows
+from tests.waiting import HANG_SECONDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -33,7 +34,7 @@ def greencode(*arguments: str, data: Path, **environment: str) -> subprocess.Com
     command = [sys.executable, "-c", "from greencode_lsp.cli import main; main()", *arguments]
     variables = {**os.environ, "GREENCODE_DATA": str(data), **environment}
     variables.pop("COLUMNS", None)
-    return subprocess.run(command, capture_output=True, text=True, env=variables, timeout=200)
+    return subprocess.run(command, capture_output=True, text=True, env=variables, timeout=HANG_SECONDS)
 
 
 def json_of(result: subprocess.CompletedProcess[str]) -> Any:
@@ -104,6 +105,8 @@ def test_the_doctor_finds_this_machine_fit(default_bundle_folder: Path, tmp_path
     completion = next(check for check in checks if check["name"] == "completion")
     assert completion["ok"]
     assert "tokens in" in completion["detail"]
+    loss = next(check for check in checks if check["name"] == "quality loss")
+    assert loss["detail"] == "calibrated for 0.5 %, 1 %, 2 %, 5 %; by default balanced 1 %, eco 5 %"
 
 
 def test_the_doctor_names_what_fails_and_the_fix(tmp_path: Path) -> None:
@@ -163,3 +166,13 @@ def test_wrong_usage_has_status_2(tmp_path: Path) -> None:
 def test_the_command_line_starts_without_torch() -> None:
     code = "import sys, greencode_lsp.cli.main; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_mistake_in_what_to_complete_is_told_before_torch_is_loaded() -> None:
+    code = (
+        "import sys; from greencode_lsp.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as ended:\n    sys.exit(f'{ended.code} {\"torch\" in sys.modules}')"
+    )
+    arguments = ("complete", "no/such/file.py")
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert result.stderr.splitlines()[-1] == "1 False"

@@ -3,6 +3,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import Starcoder2Config, Starcoder2ForCausalLM
 
+from greencode_lsp.completion import metering
 from greencode_lsp.completion.completer import Completer
 from greencode_lsp.completion.infill import (
     FORMATS,
@@ -205,6 +206,8 @@ def filling(tmp_path_factory: pytest.TempPathFactory) -> Completer:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GREENCODE_DATA", str(folder / "data"))
         patch.setenv("GREENCODE_CACHE", str(folder / "cache"))
+        brief = dict.fromkeys(metering.WINDOW_SECONDS, 0.01)  # what it costs is not asked here
+        patch.setattr(metering, "WINDOW_SECONDS", brief)
         return load_completer(LoadOptions(model=str(folder / "model")))
 
 

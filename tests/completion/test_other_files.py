@@ -33,6 +33,15 @@ def test_what_shares_words_with_the_text_stands_nearest_to_it() -> None:
     assert seen(files, "other.py", prefix="polish_mirrors(")[-2].startswith("# b.py")
 
 
+def test_pieces_that_are_not_wanted_any_more_are_seen_by_nobody() -> None:
+    files = OtherFiles()
+    for one in (piece("a.py", "a = 1"), piece("b.py", "b = 2")):
+        files.add(one)
+    assert len(seen(files)) == 3
+    files.keep(lambda one: one.path != "/src/a.py")
+    assert seen(files) == ("# b.py\nb = 2\n\n", "# here.py\n")
+
+
 def test_what_is_seen_stays_while_a_person_stays() -> None:
     files = OtherFiles()
     files.add(piece("a.py", "a = 1"))

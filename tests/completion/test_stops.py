@@ -1,11 +1,12 @@
 import pytest
 
+from greencode_lsp.completion.fitting import Cursor
 from greencode_lsp.completion.stops import first_end, stop_rules
 
 
 def cut(prefix: str, text: str, line_suffix: str = "", multiline: str = "auto") -> str | None:
     """Feed a text character by character, as the decoder does; return it cut where it first ends."""
-    rules = stop_rules(prefix, line_suffix, multiline)
+    rules = stop_rules(Cursor(prefix, line_suffix, "python"), multiline)
     for length in range(len(text) + 1):
         if (end := first_end(rules, text[:length])) is not None:
             assert first_end(rules, text[:length]) == end

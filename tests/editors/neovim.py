@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PLUGIN = Path(__file__).parents[2] / "nvim"
+from tests.waiting import HANG_SECONDS, LOOK_SECONDS, Patience
 
-SECONDS = 30
+PLUGIN = Path(__file__).parents[2] / "nvim"
 
 GHOST_TEXT = """
 local drawn = {}
@@ -87,19 +87,21 @@ class Neovim:
     def messages(self) -> str:
         return self._remote("--remote-expr", "execute('messages')")
 
-    def until(self, holds: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-        """Wait until something holds and return it; fail naming it when it never does."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if value := holds():
-                return value
-            time.sleep(0.02)
-        ended = self._process.poll() is not None
-        raise AssertionError(f"waited {seconds:g} s in vain until {what}; {'it has ended' if ended else self.messages}")
+    def until(self, holds: Callable[[], Any], what: str) -> Any:
+        """Wait until something holds and return it; fail naming it when that is in vain."""
+        patience = Patience(what)
+        while not (value := holds()):
+            time.sleep(LOOK_SECONDS)
+            try:
+                patience.look_again()
+            except AssertionError as error:
+                ended = self._process.poll() is not None
+                raise AssertionError(f"{error}; {'Neovim has ended' if ended else self.messages}") from None
+        return value
 
     def _remote(self, how: str, what: str) -> str:
         command = [self._program, "--server", self._socket, how, what]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
         assert done.returncode == 0, f"{what}: {done.stderr}"
         return done.stdout
 

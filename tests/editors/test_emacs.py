@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import HANG_SECONDS
+
 ROOT = Path(__file__).parents[2]
 
 LOADS_EGLOT = "(condition-case nil (progn (package-initialize) (require 'eglot)) (error (kill-emacs 3)))"
 
 COMPLETE = """
-(setq eglot-sync-connect 60 eglot-connect-timeout 100)
+(setq eglot-sync-connect HANG_SECONDS eglot-connect-timeout HANG_SECONDS)
 (find-file "stack.py")
 (python-mode)
 (apply #'eglot (eglot--guess-contact))
 (goto-char (point-max))
-(let ((tries 60) found)
+(let ((tries (* 2 HANG_SECONDS)) found)
   (while (and (> (setq tries (1- tries)) 0) (not found))
     (accept-process-output nil 0.5)
     (let ((table (nth 2 (eglot-completion-at-point))))
@@ -54,7 +56,8 @@ def test_emacs_gets_completions_by_the_lines_of_the_readme(default_bundle_folder
     found = re.search(r"```elisp\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     (tmp_path / "stack.py").write_text(STACK)
-    (tmp_path / "run.el").write_text(f"(package-initialize)\n(require 'eglot)\n{found[1]}\n{COMPLETE}")
+    complete = COMPLETE.replace("HANG_SECONDS", str(HANG_SECONDS))
+    (tmp_path / "run.el").write_text(f"(package-initialize)\n(require 'eglot)\n{found[1]}\n{complete}")
     beside = str(Path(sys.executable).parent)
     ran = subprocess.run(
         [str(PROGRAM), "--batch", "-l", "run.el"],
@@ -62,7 +65,7 @@ def test_emacs_gets_completions_by_the_lines_of_the_readme(default_bundle_folder
         env={**os.environ, "PATH": beside + os.pathsep + os.environ["PATH"], "GREENCODE_DATA": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.editors.neovim import Neovim, find_neovim
+from tests.waiting import HANG_SECONDS
 
 PROGRAM = find_neovim()
 
@@ -29,15 +30,29 @@ STACK = '''class Stack:
 
 SUGGESTED = "len(self.items) == 0"
 
-FIRST_START_SECONDS = 120
-"""A first start measures what the machine takes, and other tests may want its processors."""
-
 SETUP = f"""
 require('greencode').setup({{
   cmd = {{ {json.dumps(sys.executable)}, '-m', 'greencode_lsp.server' }},
   settings = {{ debounceMs = 0, maxTokens = 16, profile = 'full' }},
 }})
 """
+
+
+COUNT_REQUESTS = """
+vim.g.asked, vim.g.answered, vim.g.column = 0, 0, -1
+local group = vim.api.nvim_create_augroup('counting', {})
+vim.api.nvim_create_autocmd('LspRequest', { group = group, callback = function(event)
+  local request = event.data.request
+  if request.method == 'textDocument/inlineCompletion' then
+    vim.g.asked = vim.g.asked + (request.type == 'pending' and 1 or 0)
+    vim.g.answered = vim.g.answered + (request.type == 'complete' and 1 or 0)
+  end
+end })
+vim.api.nvim_create_autocmd('CursorMovedI', { group = group, buffer = 0, callback = function()
+  vim.g.column = vim.api.nvim_win_get_cursor(0)[2]
+end })
+"""
+"""Counts suggestions asked for and answered, and tells where the cursor has moved, after the plugin has seen it."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +63,7 @@ def running(default_bundle_folder: Path, tmp_path_factory: pytest.TempPathFactor
     try:
         (folder / "first.py").write_text("x = 1\n")
         neovim.edit(folder / "first.py")
-        neovim.until(lambda: neovim.statusline == "greencode", "the model is loaded", FIRST_START_SECONDS)
+        neovim.until(lambda: neovim.statusline == "greencode", "the model is loaded")
         yield neovim
     finally:
         neovim.stop()
@@ -110,6 +125,26 @@ def test_typing_along_keeps_the_rest_without_asking_again(neovim: Neovim) -> Non
     assert completions(neovim) == before
 
 
+def test_in_a_file_with_dos_line_ends_every_line_keeps_one(running: Neovim, tmp_path: Path) -> None:
+    """The file on disk is right to the byte, whether all of a suggestion was taken at once or by lines."""
+    code = b"class A:\r\n\tdef __init__(self):\r\n\t\tself.x = 1\r\n\r\n\tdef get(self)\r\n"
+    for name, keys in (("whole.py", ["<Tab>"]), ("lines.py", ["<M-C-Right>"])):
+        file = tmp_path / name
+        file.write_bytes(code)
+        running.keys("<C-Bslash><C-N>:messages clear<CR>")
+        running.edit(file)
+        running.lua("vim.bo.expandtab = false; vim.bo.shiftwidth = 0; vim.bo.tabstop = 4")
+        assert running.lua("return vim.bo.fileformat") == "dos"
+        running.keys("GA:")
+        assert shown(running, "\n") == "\n\t\treturn self.x"
+        for key in keys:
+            running.keys(key)
+        running.until(lambda: running.text.endswith("return self.x"), "the suggestion is in the buffer")
+        running.keys("<Esc>:w<CR>")
+        running.until(lambda file=file: file.read_bytes() != code, "the file is written")
+        assert file.read_bytes() == code[: -len(b"\r\n")] + b":\r\n\t\treturn self.x\r\n"
+
+
 def test_dismissing_and_leaving_insert_mode_clear_the_screen(neovim: Neovim) -> None:
     type_and_wait(neovim)
     neovim.keys("<C-]>")
@@ -130,11 +165,15 @@ def test_cycling_asks_for_all_suggestions_and_goes_round(neovim: Neovim) -> None
 
 
 def test_moving_the_cursor_asks_for_nothing(neovim: Neovim) -> None:
-    before = completions(neovim)
-    neovim.keys("i<Left><Left><Esc>")
-    neovim.lua("vim.wait(300)")
+    neovim.lua(COUNT_REQUESTS)
+    neovim.keys("A")
+    end = len("        return")
+    for column in (end - 1, end - 2):
+        neovim.keys("<Left>")
+        neovim.until(lambda column=column: neovim.lua("return vim.g.column") == column, "the plugin knows of the move")
     assert neovim.ghost_text == ""
-    assert completions(neovim) == before
+    assert neovim.lua("return vim.g.asked") == 0
+    neovim.keys("<Esc>")
 
 
 def test_tab_without_a_suggestion_is_a_tab(neovim: Neovim) -> None:
@@ -160,8 +199,9 @@ def test_pausing_stops_suggestions_until_resumed(neovim: Neovim) -> None:
     neovim.lua("vim.cmd('Greencode pause 5')")
     neovim.until(lambda: "paused until" in neovim.statusline, "the pause shows")
     before = completions(neovim)
+    neovim.lua(COUNT_REQUESTS)
     neovim.keys("A ")
-    neovim.lua("vim.wait(500)")
+    neovim.until(lambda: neovim.lua("return vim.g.answered") == 1, "the server has answered")
     assert neovim.ghost_text == ""
     assert completions(neovim) == before
     neovim.lua("vim.cmd('Greencode resume')")
@@ -209,7 +249,7 @@ def test_the_server_ends_with_neovim(default_bundle_folder: Path, tmp_path: Path
     processes = psutil.Process(neovim.process_id).children(recursive=True)
     assert processes
     neovim.stop()
-    assert psutil.wait_procs(processes, 10)[1] == []
+    assert psutil.wait_procs(processes, HANG_SECONDS)[1] == []
 
 
 @pytest.mark.parametrize(
@@ -293,7 +333,7 @@ def completions(neovim: Neovim) -> int:
     """How many completions the server has counted today."""
     stats = """
     local client = require('greencode.server').client()
-    local answer = client:request_sync('workspace/executeCommand', { command = 'greencode.stats' }, 10000)
+    local answer = client:request_sync('workspace/executeCommand', { command = 'greencode.stats' }, ...)
     return answer.result.today.completions
     """
-    return int(neovim.lua(stats))
+    return int(neovim.lua(stats, HANG_SECONDS * 1000))

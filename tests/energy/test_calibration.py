@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from greencode_lsp.energy import CalibrationError, calibrate
+from greencode_lsp.energy.calibration import REPEATS, ROUNDS, Pass
 
 from .fakes import FakeClock, FakeMeter
 
@@ -76,6 +77,75 @@ def test_a_burst_of_another_program_spoils_nothing() -> None:
 
     table = calibrate(run_pass, LAYERS, meter, window_seconds=0.2, rows=(1,), clock=clock)
     assert table.layer_joules == pytest.approx([true_layer_joules(1)], rel=0.02)
+
+
+def disturbed(model: FakeModel, meter: FakeMeter, spoilt: set[tuple[int, int]]) -> tuple[Pass, list[int]]:
+    """Return a pass that another program makes ten times as dear in some windows, and the row count of each window.
+
+    Windows are numbered from 0 for each row count; those that follow each other directly are one.
+    """
+    windows: list[int] = []
+
+    def run_pass(rows: int) -> tuple[float, float]:
+        if not windows or windows[-1] != rows:
+            windows.append(rows)
+        if (rows, windows.count(rows) - 1) in spoilt:
+            meter.spend(9 * (LAYERS * true_layer_joules(rows) + true_head_joules(rows)), 0.0)
+        return model.run_pass(rows)
+
+    return run_pass, windows
+
+
+def test_readings_that_disagree_are_repeated_and_no_others() -> None:
+    clock = FakeClock()
+    meter = FakeMeter(clock)
+    run_pass, windows = disturbed(FakeModel(meter, clock), meter, {(4, 0), (4, 2)})
+    seen: list[tuple[int, int]] = []
+    table = calibrate(
+        run_pass,
+        LAYERS,
+        meter,
+        window_seconds=0.2,
+        rows=(1, 4, 16),
+        clock=clock,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert windows == [1, 4, 16] * 3 + [4]
+    assert seen == [(done, 9) for done in range(1, 10)] + [(10, 11), (11, 11)]
+    assert table.layer_joules == pytest.approx([true_layer_joules(rows) for rows in (1, 4, 16)], rel=0.02)
+
+
+def test_repeats_end_where_readings_go_on_to_disagree() -> None:
+    clock = FakeClock()
+    meter = FakeMeter(clock)
+    model = FakeModel(meter, clock)
+    windows: list[int] = []
+
+    def run_pass(rows: int) -> tuple[float, float]:
+        meter.spend(len(windows) * 1.0, 0.0)
+        return model.run_pass(rows)
+
+    calibrate(
+        run_pass,
+        LAYERS,
+        meter,
+        window_seconds=0.2,
+        rows=(1, 4),
+        clock=clock,
+        progress=lambda done, total: windows.append(done),
+    )
+    assert windows == list(range(1, 2 * (ROUNDS + REPEATS) + 1))
+
+
+def test_a_row_count_that_stays_dear_by_chance_weighs_less_than_those_that_agree() -> None:
+    clock = FakeClock()
+    meter = FakeMeter(clock)
+    spoilt = {(4, 0), (4, 3)}  # the last two readings are the third window: three of five are spoilt
+    run_pass, _ = disturbed(FakeModel(meter, clock), meter, spoilt)
+    table = calibrate(run_pass, LAYERS, meter, window_seconds=0.2, rows=(1, 4, 16, 64), clock=clock)
+    alone = [true_layer_joules(rows) for rows in (1, 4, 16, 64)]
+    assert [table.layer_joules[0], table.layer_joules[3]] == pytest.approx([alone[0], alone[3]], rel=0.02)
+    assert table.layer_joules[1] == table.layer_joules[2] == pytest.approx(alone[2], rel=0.02)
 
 
 def test_every_point_is_measured_over_three_runs_at_least_however_slow_they_are() -> None:

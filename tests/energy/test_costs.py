@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 
 from greencode_lsp.energy import CostTable, Work, full_depth
+from greencode_lsp.energy.costs import non_decreasing
 
 TABLE = CostTable(rows=(1, 4, 16), layer_joules=(1.0, 2.5, 5.5), head_joules=(8.0, 8.0, 20.0), source="rapl")
 
@@ -43,7 +45,48 @@ def test_more_rows_never_cost_less_even_where_the_measurement_says_so() -> None:
     table = CostTable(rows=(1, 4, 16), layer_joules=(1.0, 3.0, 2.0), head_joules=(1.0, 1.0, 1.0), source="rapl")
     costs = [layer_joules(rows, table) for rows in range(1, 65)]
     assert costs == sorted(costs)
-    assert costs[-1] == pytest.approx(3.0)
+    assert costs[-1] == pytest.approx(2.5)
+
+
+def test_one_high_reading_is_averaged_with_those_it_contradicts_and_leaves_the_others_alone() -> None:
+    measured = (1.0, 1.2, 4.4, 1.6, 3.0, 6.0)
+    table = CostTable(rows=(1, 2, 4, 6, 8, 16), layer_joules=measured, head_joules=measured, source="rapl")
+    assert table.layer_joules == pytest.approx((1.0, 1.2, 3.0, 3.0, 3.0, 6.0))  # (4.4 + 1.6) / 2, and 3.0 as it was
+    assert table.head_joules == table.layer_joules
+
+
+@pytest.mark.parametrize(
+    ("values", "weights", "expected"),
+    [
+        ([], None, ()),
+        ([2.0], None, (2.0,)),
+        ([1.0, 1.0, 2.0], None, (1.0, 1.0, 2.0)),
+        ([4.0, 1.0], None, (2.5, 2.5)),
+        ([4.0, 1.0], [1.0, 2.0], (2.0, 2.0)),
+        ([3.0, 2.0, 1.0], None, (2.0, 2.0, 2.0)),
+        ([1.0, 5.0, 3.0, 0.0, 9.0], None, (1.0, 8 / 3, 8 / 3, 8 / 3, 9.0)),  # 5 and 3 make 4, and with 0 8/3
+        ([0.0, 6.0, 3.0, 0.0], [1.0, 1.0, 1.0, 4.0], (0.0, 1.5, 1.5, 1.5)),
+    ],
+)
+def test_the_nearest_values_that_never_decrease(
+    values: list[float], weights: list[float] | None, expected: tuple[float, ...]
+) -> None:
+    assert non_decreasing(values, weights) == pytest.approx(expected)
+
+
+def test_isotonic_regression_is_that_of_scipy() -> None:
+    optimize = pytest.importorskip("scipy.optimize")
+    chance = random.Random(29)
+    for length in (2, 3, 8, 50):
+        values = [chance.gauss(index / 4, 2) for index in range(length)]
+        weights = [chance.uniform(0.1, 9) for _ in values]
+        assert non_decreasing(values, weights) == pytest.approx(optimize.isotonic_regression(values, weights=weights).x)
+        assert non_decreasing(values) == pytest.approx(optimize.isotonic_regression(values).x)
+
+
+def test_each_value_needs_a_weight() -> None:
+    with pytest.raises(ValueError):
+        non_decreasing([1.0, 2.0], [1.0])
 
 
 def test_a_single_point_is_a_fixed_cost_below_and_proportional_above() -> None:

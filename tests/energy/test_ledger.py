@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import sqlite3
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 
 from greencode_lsp.energy import Entry, GridFactor, Ledger, NullLedger, Summary, grid_factor, ledger_path, open_ledger
 from greencode_lsp.energy.ledger_queries import recording
+from tests.waiting import HANG_SECONDS
 
 WORLD = grid_factor("world")
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -220,7 +223,7 @@ ledger.close()
 
 def test_processes_that_open_and_write_the_file_at_the_same_time_lose_nothing(path: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(number)]) for number in range(3)]
-    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(timeout=HANG_SECONDS) for writer in writers] == [0, 0, 0]
     ledger = Ledger(path, now=lambda: NOON)
     assert ledger.today(WORLD).completions == 300
     ledger.close()
@@ -376,3 +379,26 @@ def test_changes_are_made_together_or_not_at_all(ledger: Ledger) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         ledger.write([recording(entry("b")), recording(entry("a"))])
     assert ledger.today(WORLD).completions == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open handles cannot be listed here")
+def test_a_ledger_that_nobody_uses_any_more_closes_its_file(path: Path) -> None:
+    gc.disable()  # sqlite3's connections hold themselves until it runs
+    try:
+        ledger = Ledger(path)
+        ledger.record(entry("a"))
+        assert open_handles(path)
+        del ledger
+        assert not open_handles(path)
+    finally:
+        gc.enable()
+
+
+def open_handles(path: Path) -> list[Path]:
+    handles = []
+    for handle in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            target = handle.readlink()
+            if target.name.startswith(path.name) and target.parent == path.parent:
+                handles.append(target)
+    return handles

@@ -41,9 +41,9 @@ def prompt(default_bundle_folder: Path) -> list[int]:
 def test_verified_drafts_of_the_default_model_are_full_depth_to_the_token(
     default_model: EarlyExitModel, prompt: list[int]
 ) -> None:
-    expected = text(Session(default_model), prompt, 96, NeverExit())
+    expected = text(Session(default_model), prompt, 48, NeverExit())
     for policy in (FixedExit(24), FixedExit(6), RandomExit(0.5, seed=1)):
-        assert text(Session(default_model), prompt, 96, policy, verify=True) == expected
+        assert text(Session(default_model), prompt, 48, policy, verify=True) == expected
 
 
 def test_a_warm_session_of_the_default_model_changes_nothing(default_model: EarlyExitModel, prompt: list[int]) -> None:

@@ -72,6 +72,7 @@ def test_joules_are_unknown_where_the_counter_is_too_coarse():
     assert Gauge(None).between(Gauge(None).read(), Gauge(None).read()).joules is None
 
 
+@pytest.mark.slow
 def test_all_engines_decode_the_same_text_of_the_same_length(completer, default_bundle_folder):
     (prompt,) = prompt_ids(completer.tokenizer, 40)
     gauge = Gauge(EstimateMeter())

@@ -13,6 +13,8 @@ import pytest
 from lsprotocol import types
 from pytest_lsp import ClientServerConfig, LanguageClient
 
+from tests.waiting import LOOK_SECONDS, Patience
+
 SERVER = [sys.executable, "-m", "greencode_lsp.server"]
 
 PYTHON = '''class Stack:
@@ -79,6 +81,10 @@ class Editor:
     async def until_ready(self) -> None:
         await until(lambda: self.status and not self.status[-1]["busy"], "the server is ready")
 
+    async def until_told(self) -> None:
+        """Wait until the energy of all that was computed has arrived: the ledger answers in order."""
+        await run(self, "stats")
+
     def open(self, text: str, language: str = "python", uri: str | None = None) -> str:
         uri = uri or f"file:///tmp/test_{next(_numbers)}.py"
         self.client.text_document_did_open(
@@ -132,13 +138,12 @@ def plain(params: Any) -> Any:
     return params
 
 
-async def until(holds: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    """Wait until something holds; fail naming it when it never does."""
-    for _ in range(int(seconds * 50)):
-        if holds():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"waited {seconds:g} s in vain until {what}")
+async def until(holds: Callable[[], Any], what: str) -> None:
+    """Wait until something holds; fail naming it when that is in vain."""
+    patience = Patience(what)
+    while not holds():
+        await asyncio.sleep(LOOK_SECONDS)
+        patience.look_again()
 
 
 @asynccontextmanager
@@ -162,6 +167,11 @@ async def editor(default_bundle_folder: Path, tmp_path_factory: pytest.TempPathF
         await editor.until_ready()
         yield editor
         await editor.client.shutdown_session()
+
+
+async def change_settings(editor: Editor, section: Any) -> None:
+    editor.client.set_configuration(section, section="greencode")
+    editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings=None))
 
 
 async def run(editor: Editor, command: str, *arguments: Any) -> Any:

@@ -77,7 +77,7 @@ async def test_while_typing_a_suggestion_ends_where_it_is_no_longer_likely(
         assert 0 < len(shown) < len(known)
         (again,) = await editor.suggest(uri, 4, 4, invoked=False)
         assert again.insert_text in (shown, known)  # known: computed no more
-        await until(lambda: len(editor.energy) == 3, "the energy of all three arrives")
+        await editor.until_told()
         assert len([note for note in editor.energy if not note["cached"]]) == 2
         await editor.client.shutdown_session()
 
@@ -103,10 +103,10 @@ async def test_typing_on_within_the_adaptive_wait_computes_once(default_bundle_f
             at = (9, 12 + version)
             editor.change(uri, version, at, at, character)
             asked.append(asyncio.ensure_future(editor.suggest(uri, 9, 13 + version, invoked=False)))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)  # it is sent
         answers = await asyncio.gather(*asked)
         assert [bool(items) for items in answers] == [False] * 4 + [True]
-        await until(lambda: editor.energy, "the energy arrives")
+        await editor.until_told()
         assert len(editor.energy) == 1
         await editor.client.shutdown_session()
 
@@ -143,4 +143,5 @@ async def test_a_notebook_cell_sees_the_cells_above(editor: Editor) -> None:
     )
     (item,) = await editor.suggest(list(texts)[2], 0, 16)
     assert item.insert_text.startswith("_splines(")
-    await until(lambda: any(energy["uri"] == book for energy in editor.energy), "the energy of the notebook arrives")
+    await editor.until_told()
+    assert editor.energy[-1]["uri"] == book

@@ -1,5 +1,4 @@
 import asyncio
-from typing import Any
 
 import pytest
 from lsprotocol import types
@@ -33,23 +32,16 @@ async def test_the_range_covers_what_the_suggestion_writes_again(editor: Editor)
     assert not items or items[0].range.end.character <= 32
 
 
-async def energy_of(editor: Editor, item: types.InlineCompletionItem) -> dict[str, Any]:
-    """Return what the server tells of a suggestion's energy, once it does: exactly once."""
-
-    def told() -> list[dict[str, Any]]:
-        return [energy for energy in editor.energy if energy["completionId"] == item.command.arguments[0]]
-
-    await until(told, "the energy of the completion arrives")
-    (energy,) = told()
-    return energy
-
-
 async def test_energy_follows_every_completion_with_numbers_that_agree(editor: Editor) -> None:
     uri = editor.open(PYTHON + "self.")
     await run(editor, "setProfile", "full")
+    await editor.until_told()
+    editor.energy.clear()
     (item,) = await editor.suggest(uri, 9, 20)
     await run(editor, "setProfile", "auto")
-    energy = await energy_of(editor, item)
+    await until(lambda: editor.energy, "the energy of the completion arrives")
+    (energy,) = editor.energy
+    assert energy["completionId"] == item.command.arguments[0]
     assert energy["uri"] == uri
     assert energy["source"] in ("nvml", "rapl", "estimate")
     assert energy["joules"] == pytest.approx(energy["joulesFull"])  # full depth saves nothing
@@ -70,11 +62,13 @@ async def test_typing_along_is_answered_from_the_cache_at_no_cost(editor: Editor
     (first,) = await editor.suggest(uri, *END)
     typed = first.insert_text[:6]
     editor.client.text_document_did_change(insertion(uri, 2, *END, typed))
+    await editor.until_told()
+    editor.energy.clear()
     (rest,) = await editor.suggest(uri, 9, 21)
-    energy = await energy_of(editor, rest)
+    await until(lambda: editor.energy, "the energy arrives")
     assert rest.insert_text == first.insert_text[6:]
-    assert energy["cached"]
-    assert energy["joules"] == 0
+    assert editor.energy[0]["cached"]
+    assert editor.energy[0]["joules"] == 0
 
 
 async def test_accepting_and_showing_are_counted(editor: Editor) -> None:
@@ -93,6 +87,7 @@ async def test_accepting_and_showing_are_counted(editor: Editor) -> None:
 
 async def test_a_cancelled_request_is_answered_at_once_and_computes_no_further(editor: Editor) -> None:
     uri = editor.open("import os\n" * 300 + PYTHON)
+    await editor.until_told()
     editor.energy.clear()
     request = editor.client.protocol.send_request_async(
         types.TEXT_DOCUMENT_INLINE_COMPLETION, place(uri, 309, 15), msg_id="to-cancel"
@@ -101,20 +96,23 @@ async def test_a_cancelled_request_is_answered_at_once_and_computes_no_further(e
     await until(lambda: editor.status[-1]["busy"], "the computation has begun")
     editor.client.cancel_request(types.CancelParams(id="to-cancel"))
     with pytest.raises(Exception, match="cancel"):
-        await asyncio.wait_for(waiting, 5)
+        await waiting
     await until(lambda: not editor.status[-1]["busy"], "the computation has stopped")
+    await editor.until_told()
     assert editor.energy == []
 
 
 async def test_of_two_requests_for_a_document_only_the_newest_is_computed(editor: Editor) -> None:
     uri = editor.open("import re\n" * 200 + PYTHON)
     older = asyncio.ensure_future(editor.suggest(uri, 209, 15, invoked=False))
-    await asyncio.sleep(0.05)
+    await until(lambda: editor.status[-1]["busy"], "the older one is being computed")
     newer = asyncio.ensure_future(editor.suggest(uri, 209, 15, invoked=False))
+    await editor.until_told()
     editor.energy.clear()
     assert await older == []
     assert [item.insert_text for item in await newer]
     await until(lambda: editor.energy, "the newer one's energy arrives")
+    await editor.until_told()
     assert len(editor.energy) == 1
 
 

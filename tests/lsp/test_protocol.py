@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
 
+from greencode_lsp.server.protocol import AnsweringProtocol
 from tests.lsp.conftest import PYTHON, Editor
 from tests.lsp.test_robustness import frame, inline, item, read_message, start
 
@@ -270,3 +274,12 @@ def test_a_client_that_reads_nothing_does_not_hold_up_the_end(wire: Wire) -> Non
     wire.send(frame("initialize", INITIALIZE, 1), frame("shutdown", None, 2))
     wire.send(frame("refused", None, "id" * 10_000) * 100, frame("exit", None))
     assert wire.process.wait() == 0
+
+
+def test_an_answer_that_is_no_list_of_settings_ends_the_wait_for_it() -> None:
+    protocol = LanguageServer("test", "1", protocol_cls=AnsweringProtocol).protocol
+    wanted = types.ConfigurationParams([types.ConfigurationItem(section="greencode")])
+    waiting = protocol.send_request(types.WORKSPACE_CONFIGURATION, wanted, msg_id="settings")
+    with pytest.raises(JsonRpcException):
+        protocol.structure_message({"jsonrpc": "2.0", "id": "settings", "result": None})
+    assert isinstance(waiting.exception(timeout=0), JsonRpcException)

@@ -5,7 +5,7 @@ import pytest
 from lsprotocol import types
 
 from greencode_lsp.server.settings import Settings, read_settings
-from tests.lsp.conftest import OPTIONS, PYTHON, Editor, run, running_editor, until
+from tests.lsp.conftest import OPTIONS, PYTHON, Editor, change_settings, run, running_editor, until
 
 
 def test_every_setting_is_read_in_the_spelling_of_clients() -> None:
@@ -90,11 +90,6 @@ def test_a_section_that_is_no_object_leaves_the_defaults(section: Any) -> None:
     assert len(reading.complaints) == 1
 
 
-async def change_settings(editor: Editor, section: Any) -> None:
-    editor.client.set_configuration(section, section="greencode")
-    editor.client.workspace_did_change_configuration(types.DidChangeConfigurationParams(settings=None))
-
-
 async def test_changed_settings_act_on_the_next_completion(default_bundle_folder: Path, tmp_path: Path) -> None:
     async with running_editor(tmp_path) as editor:
         await editor.start()
@@ -116,6 +111,41 @@ async def test_changed_settings_act_on_the_next_completion(default_bundle_folder
         await until(lambda: editor.client.messages, "the bad setting is reported")
         assert "greencode.maxTokens" in editor.client.messages[-1].message
         assert await editor.suggest(uri, 9, 15)
+        await editor.client.shutdown_session()
+
+
+async def test_a_bound_between_those_the_model_is_calibrated_for_is_told_once(
+    default_bundle_folder: Path, tmp_path: Path
+) -> None:
+    async with running_editor(tmp_path) as editor:
+        await editor.start(options={**OPTIONS, "maxQualityLoss": 3})
+        rounded = "maxQualityLoss is 3 %, but the model is calibrated for 0.5 %, 1 %, 2 %, 5 %: auto keeps to 2 %"
+        await until(lambda: editor.client.messages, "the warning is shown")
+        (message,) = editor.client.messages
+        assert (message.type, message.message) == (types.MessageType.Warning, f"greencode: {rounded}")
+        await until(lambda: rounded in editor.status[-1]["message"], "the status says it, too")
+        assert editor.status[-1]["kind"] == "normal"
+        report = await run(editor, "doctor")
+        check = next(check for check in report["checks"] if check["name"] == "quality loss")
+        assert (check["ok"], check["detail"]) == (False, rounded)
+        assert "0.5 %, 1 %, 2 %, 5 %" in check["fix"]
+
+        await run(editor, "setProfile", "eco")
+        await until(lambda: editor.status[-1]["message"].endswith("profile eco"), "eco keeps its own bound")
+        await run(editor, "setProfile", "auto")
+        await until(lambda: rounded in editor.status[-1]["message"], "auto is in force again")
+        assert len(editor.client.messages) == 1
+
+        await change_settings(editor, {"maxQualityLoss": 0.2, "profile": "balanced", **OPTIONS})
+        await until(lambda: len(editor.client.messages) == 2, "another bound is told")
+        assert editor.client.messages[-1].message.endswith("no token exits early, balanced runs all layers")
+        assert await editor.suggest(editor.open(PYTHON), 9, 15)
+        await until(lambda: editor.energy, "the energy arrives")
+        assert editor.energy[-1]["meanExitLayer"] == editor.energy[-1]["layers"]
+
+        await change_settings(editor, {"maxQualityLoss": 2, **OPTIONS})
+        await until(lambda: editor.status[-1]["message"].endswith("profile auto"), "a bound to be had says nothing")
+        assert len(editor.client.messages) == 2
         await editor.client.shutdown_session()
 
 
@@ -144,6 +174,7 @@ async def test_the_doctor_reports_by_command(editor: Editor) -> None:
     assert {"greencode", "torch", "cpu", "gpu", "ledger", "completion"} <= set(names)
     assert all(set(check) == {"name", "ok", "detail", "fix"} for check in report["checks"])
     assert next(check for check in report["checks"] if check["name"] == "completion")["ok"]
+    assert next(check for check in report["checks"] if check["name"] == "quality loss")["ok"]
 
 
 async def test_resetting_statistics_empties_the_day(default_bundle_folder: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from greencode_lsp.models import (
     verify,
 )
 from tests.models.tiny import TinyBundle, sha256
+from tests.waiting import HANG_SECONDS
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -139,8 +140,7 @@ from greencode_lsp.models import find_bundle, pull, verify
 def wait_for_both(progress):
     if progress.stage == "converting":
         Path(sys.argv[2], sys.argv[3]).touch()
-        deadline = time.monotonic() + 20
-        while len(list(Path(sys.argv[2]).iterdir())) < 2 and time.monotonic() < deadline:
+        while len(list(Path(sys.argv[2]).iterdir())) < 2:
             time.sleep(0.01)
 
 bundle = find_bundle(sys.argv[1])
@@ -164,8 +164,12 @@ def test_two_pulls_at_once_both_end_well_and_load_neither_torch_nor_transformers
         )
         for name in ("one", "two")
     ]
-    for process in pulls:
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == 0, said
+    try:
+        for process in pulls:
+            _, said = process.communicate(timeout=HANG_SECONDS)
+            assert process.returncode == 0, said
+    finally:
+        for process in pulls:
+            process.kill()
     assert len(list(meeting.iterdir())) == 2
     assert list(cache.iterdir()) == [cached_folder(find_bundle(str(tiny.folder)))]

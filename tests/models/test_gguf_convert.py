@@ -97,6 +97,7 @@ def test_a_file_that_is_not_gguf_is_refused(tmp_path: Path) -> None:
         convert(tmp_path / "tiny.gguf")
 
 
+@pytest.mark.slow
 def test_the_default_model_computes_what_transformers_computes_from_the_same_gguf(default_bundle_folder: Path) -> None:
     pytest.importorskip("accelerate", reason="transformers reads GGUF files with accelerate only")
     import torch

@@ -16,6 +16,7 @@ import pytest
 
 from greencode_lsp.models import BundleError, find_bundle, load_folder, pull, verify
 from tests.models.tiny import sha256, write_bundle_toml
+from tests.waiting import HANG_SECONDS
 
 REPOSITORY = Path(__file__).parents[2]
 COMMIT = "c" * 40
@@ -109,7 +110,7 @@ print(json.dumps({"error": error, "fetched": fetched}))
 def pull_in_a_process(described: str) -> dict[str, Any]:
     """Pull where huggingface_hub has not been imported yet: it reads the hub's address once, when it is."""
     command = [sys.executable, "-c", PULL, described]
-    process = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
+    process = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
     assert process.returncode == 0, process.stderr
     result: dict[str, Any] = json.loads(process.stdout)
     return result

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from greencode_lsp.completion.profiles import Profile, ProfileError, resolve_profile
+from greencode_lsp.completion.profiles import Profile, ProfileError, loss_note, resolve_profile
 from greencode_lsp.policy import BundlePolicy, FixedExit, NeverExit, PolicyError, Reading, Verdict, load_bundle_policy
 from greencode_lsp.policy.calibration import ProvenMap, read_calibration
 from greencode_lsp.policy.learned import LearnedPolicy, load_network
@@ -169,6 +169,50 @@ def test_a_users_own_bound_takes_the_loosest_proven_one_within_it(tmp_path, loss
     bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN)
     assert threshold_of(resolve_profile("balanced", bundle, loss)) == threshold
     assert threshold_of(resolve_profile("eco", bundle, loss)) == -1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "loss", "note"),
+    [
+        ("balanced", 0.01, ""),
+        ("balanced", 5 / 100, ""),
+        ("auto", 0.5 / 100, ""),
+        ("eco", 0.03, ""),
+        ("exact", 0.03, ""),
+        ("full", 0.001, ""),
+        (
+            "balanced",
+            0.03,
+            "maxQualityLoss is 3 %, but the model is calibrated for 0.5 %, 1 %, 5 %: balanced keeps to 1 %",
+        ),
+        ("auto", 0.2, "maxQualityLoss is 20 %, but the model is calibrated for 0.5 %, 1 %, 5 %: auto keeps to 5 %"),
+        (
+            "balanced",
+            0.002,
+            "maxQualityLoss is 0.2 %, but the model is calibrated for 0.5 %, 1 %, 5 %: "
+            "no token exits early, balanced runs all layers",
+        ),
+        (
+            "auto",
+            0.001,
+            "maxQualityLoss is 0.1 %, but the model is calibrated for 0.5 %, 1 %, 5 %: "
+            "no token exits early, auto is exact",
+        ),
+    ],
+)
+def test_a_bound_that_is_not_kept_as_asked_is_told_in_one_line(tmp_path, name, loss, note):
+    write_policy_file(tmp_path, EXITS)
+    write_calibration_file(tmp_path, {0.005: 3.0, 0.01: 2.0, 0.05: -1.0})
+    assert loss_note(name, load_bundle_policy(tmp_path, EXITS, HIDDEN), loss) == note
+
+
+def test_a_bound_without_a_proven_threshold_is_told(tmp_path):
+    write_policy_file(tmp_path, EXITS)
+    write_calibration_file(tmp_path, {0.01: None, 0.05: 0.0})
+    bundle = load_bundle_policy(tmp_path, EXITS, HIDDEN)
+    asked = "maxQualityLoss is 1 %, but the model is calibrated for 5 %: no token exits early, "
+    assert loss_note("balanced", bundle, 0.01) == asked + "balanced runs all layers"
+    assert loss_note("balanced", BundlePolicy(EXITS), 0.01) == ""
 
 
 def test_where_no_threshold_was_proven_nothing_exits(tmp_path):

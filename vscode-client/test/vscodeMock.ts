@@ -170,7 +170,7 @@ export const editor = {
   },
 
   /** Waits until `isSo` holds; looked at whenever the extension writes to the screen, the log or a document. */
-  async until(what: string, isSo: () => boolean, timeoutMs = 180_000): Promise<void> {
+  async until(what: string, isSo: () => boolean, timeoutMs = 900_000): Promise<void> {
     const signal = AbortSignal.timeout(timeoutMs);
     try {
       while (!isSo()) {

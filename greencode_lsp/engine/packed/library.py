@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from greencode_lsp.paths import cache_folder
+from greencode_lsp.paths import made_folder
 from greencode_lsp.processor import cpu_flags
 
 SOURCES = Path(__file__).with_name("kernel")
@@ -100,7 +100,7 @@ def compiled(flags: tuple[str, ...]) -> Path:
     """Return the path of the kernel compiled with flags for a set; the name holds all that it depends on."""
     sources = [file.read_bytes() for file in sorted(SOURCES.iterdir()) if file.suffix in (".c", ".h")]
     key = hashlib.sha256(b"".join(sources) + " ".join((*FLAGS, *flags)).encode()).hexdigest()[:16]
-    folder = cache_folder() / "kernels"
+    folder = made_folder("kernels")
     path = folder / f"kernel-{key}.so"
     if path.is_file():
         return path

@@ -41,9 +41,13 @@ class Asked:
 
     @property
     def item(self) -> types.InlineCompletionItem | None:
-        """The suggestion, None where the answer is empty; raises what the server answered instead."""
-        items = self._answer.result().items
-        return items[0] if items else None
+        """The first suggestion, None where the answer is empty; raises what the server answered instead."""
+        return self.items[0] if self.items else None
+
+    @property
+    def items(self) -> list[types.InlineCompletionItem]:
+        """All suggestions, the best first; raises what the server answered instead."""
+        return list(self._answer.result().items)
 
     async def wait(self) -> None:
         """Wait for the answer."""
@@ -114,12 +118,14 @@ class Editor:
         )
         return begin + len(stroke.typed)
 
-    def ask(self, cursor: int) -> Asked:
-        """Ask for an inline completion as editors do after a keystroke, without waiting for it."""
+    def ask(
+        self, cursor: int, trigger: types.InlineCompletionTriggerKind = types.InlineCompletionTriggerKind.Automatic
+    ) -> Asked:
+        """Ask for an inline completion without waiting for it: as editors do after a keystroke, or as a person does."""
         params = types.InlineCompletionParams(
             text_document=types.TextDocumentIdentifier(self._uri),
             position=self._position(cursor),
-            context=types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic),
+            context=types.InlineCompletionContext(trigger),
         )
         number = f"keystroke-{next(self._numbers)}"
         request = self._client.protocol.send_request_async(types.TEXT_DOCUMENT_INLINE_COMPLETION, params, msg_id=number)
@@ -153,7 +159,25 @@ class Editor:
 
     def _position(self, offset: int) -> types.Position:
         starts = line_starts(self._text[:offset])
-        return types.Position(len(starts) - 1, offset - starts[-1])
+        return types.Position(len(starts) - 1, utf16_units(self._text[starts[-1] : offset]))
+
+    def offset(self, position: types.Position) -> int:
+        """Return the offset of a position in the document; raise `ValueError` for one that is not in it."""
+        starts = [*line_starts(self._text), len(self._text)]
+        if not 0 <= position.line < len(starts) - 1:
+            raise ValueError(f"the document has no line {position.line}")
+        line = self._text[starts[position.line] : starts[position.line + 1]]
+        units = 0
+        for index, character in enumerate([*line.rstrip("\r\n"), ""]):
+            if units == position.character:
+                return starts[position.line] + index
+            units += utf16_units(character)
+        raise ValueError(f"line {position.line} has no column {position.character}")
+
+
+def utf16_units(text: str) -> int:
+    """Return the length of a text in the units of LSP's positions."""
+    return sum(2 if ord(character) > 0xFFFF else 1 for character in text)
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.engine.kv_map import KV_MAP_FILES
 from greencode_lsp.evaluation.benchmark.gauge import Gauge
 from greencode_lsp.models import Bundle, find_bundle, load_folder
-from greencode_lsp.paths import cache_folder
+from greencode_lsp.paths import made_folder
 from greencode_lsp.policy import BundlePolicy
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
 from greencode_lsp.policy.calibration import CALIBRATION_FILE
@@ -53,7 +53,7 @@ class OpenedBundle:
 
     def original(self) -> EarlyExitModel:
         """Load the weights as they were before training changed them; raise `EngineError`."""
-        return EarlyExitModel(load_runner(self.folder, self.device, cache_folder() / "packed"))
+        return EarlyExitModel(load_runner(self.folder, self.device, made_folder("packed")))
 
     def plain(self) -> tuple[Backbone, EarlyExitModel]:
         """Load the model on a plain backbone, in floats; raise `EngineError`."""
@@ -73,7 +73,7 @@ def open_bundle(options: LoadOptions, report: Report) -> OpenedBundle:
     completer = load_completer(options, report)
     bundle, device = find_bundle(options.model), choose_device(options.device)
     meter = choose_meter(probe_meters(device))
-    table = cost_table(bundle.name, completer.model, meter, cache_folder() / "costs")
+    table = cost_table(bundle.name, completer.model, meter, made_folder("costs"))
     return OpenedBundle(
         bundle=bundle,
         folder=load_folder(bundle),

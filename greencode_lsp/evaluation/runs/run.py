@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from greencode_lsp.completion.fitting import Cursor, fit
 from greencode_lsp.completion.stops import first_end, stop_rules
 from greencode_lsp.completion.suggestion import Report
 from greencode_lsp.completion.tokenizer import CodeTokenizer
-from greencode_lsp.completion.trim import fit
 from greencode_lsp.engine import EngineError
 from greencode_lsp.evaluation.codexglue.lines import line_tokens
 from greencode_lsp.evaluation.execution.sandbox import Sandbox
@@ -108,7 +108,7 @@ class _Runner:
             example=example.id,
             configuration=configuration.name,
             text=text,
-            shown=text if example.ending is Ending.TOKENS else shown(text, example.before),
+            shown=text if example.ending is Ending.TOKENS else shown(text, example.before, example.language),
             tokens=self._pieces(decoded),
             finish=decoded.finish,
             cost=decoded.cost,
@@ -130,7 +130,7 @@ class _Runner:
         return tuple(pieces)
 
 
-def shown(text: str, before: str) -> str:
+def shown(text: str, before: str, language: str) -> str:
     """Return what the language server would make of a line: cut where it repeats itself, and fitted to the text."""
-    rules = stop_rules(before, "", "never")
-    return fit(text[: first_end(rules, text)], before, "").text
+    cursor = Cursor(before, "", language)
+    return fit(text[: first_end(stop_rules(cursor, "never"), text)], cursor).text

@@ -31,23 +31,24 @@ def drafting_speed(traces: TraceSet, choice: Choice, costs: Costs) -> float:
     Drafts follow one another until one token goes to full depth or `DRAFT_CAP` wait; then all that wait run the rest
     together. Drafts behind the first wrong one are lost, and the token that full depth would rather have is won.
     """
-    full, exits = len(traces.exits), choice.exits
-    vain = np.zeros(len(traces)) if choice.in_vain is None else choice.in_vain @ costs.reading[:-1]
-    reach = np.cumsum(costs.segments)
-    agrees = np.append(traces.agrees, np.ones((len(traces), 1), bool), axis=1)[np.arange(len(traces)), exits]
+    full, count = len(traces.exits), len(traces)
+    vain = np.zeros(count) if choice.in_vain is None else choice.in_vain @ costs.reading[:-1]
+    right = np.append(traces.agrees, np.ones((count, 1), bool), axis=1)[np.arange(count), choice.exits]
+    # Plain lists: the loop looks at single numbers, millions of them.
+    exits, agrees, in_vain = choice.exits.tolist(), right.tolist(), vain.tolist()
+    segments, drafting = costs.segments.tolist(), (np.cumsum(costs.segments) + costs.reading).tolist()
     spent, row = 0.0, 0
-    while row < len(traces):
-        waiting: list[int] = []
-        while row + len(waiting) < len(traces):
-            waiting.append(int(exits[row + len(waiting)]))
-            if waiting[-1] == full or len(waiting) == DRAFT_CAP:
+    while row < count:
+        end = row
+        while end < count:
+            end += 1
+            if exits[end - 1] == full or end - row == DRAFT_CAP:
                 break
-        spent += sum(reach[index] + costs.reading[index] for index in waiting if index < full)
-        spent += vain[row : row + len(waiting)].sum()
-        for segment, cost in enumerate(costs.segments):
+        waiting = exits[row:end]
+        spent += sum(drafting[index] for index in waiting if index < full) + sum(in_vain[row:end])
+        for segment, cost in enumerate(segments):
             rows = sum(index < segment or index == full for index in waiting)
             spent += cost * (1 + costs.row_cost * (rows - 1)) if rows else 0.0
         spent += costs.head * (1 + costs.row_cost * (len(waiting) - 1))
-        right = agrees[row : row + len(waiting)]
-        row += len(waiting) if right.all() else int(right.argmin()) + 1
-    return costs.full * len(traces) / spent
+        row = next((place + 1 for place in range(row, end) if not agrees[place]), end)
+    return costs.full * count / spent

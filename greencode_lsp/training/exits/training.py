@@ -8,7 +8,7 @@ from greencode_lsp.engine import load_backbone, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE
 from greencode_lsp.engine.runner import multiplies_bfloat16
 from greencode_lsp.files import replace_file
-from greencode_lsp.paths import cache_folder
+from greencode_lsp.paths import made_folder
 from greencode_lsp.training.exits.frozen import FrozenTask
 from greencode_lsp.training.exits.job import Job, begin_heads
 from greencode_lsp.training.exits.recipe import Recipe
@@ -44,7 +44,7 @@ def train_frozen(job: Job, report: Report) -> dict[str, Any]:
     corpus = open_corpus(job.corpus, material)
     choice = Choice(recipe.tokens, recipe.context, recipe.windows_per_file, recipe.seed)
     windows, kept = training_windows(corpus, choice, recipe.validation_tokens)
-    runner = load_runner(material.folder, device, cache_folder() / "packed", job.adapters)
+    runner = load_runner(material.folder, device, made_folder("packed"), job.adapters)
     size = BatchSize(recipe.micro_batch_tokens, max(1, recipe.batch_tokens // recipe.micro_batch_tokens))
     validation = join([states_of(runner, window, recipe.exits, material.lead) for window in kept])
     origin = job.origin(corpus)

@@ -8,7 +8,7 @@ from safetensors.torch import save
 from greencode_lsp.engine import load_backbone, load_runner
 from greencode_lsp.engine.adapters import ADAPTERS_FILE, adapters_metadata, load_adapters
 from greencode_lsp.files import replace_file
-from greencode_lsp.paths import cache_folder
+from greencode_lsp.paths import made_folder
 from greencode_lsp.training.exits.job import Job, begin_heads
 from greencode_lsp.training.exits.packing import PackedTexts
 from greencode_lsp.training.exits.results import write_results
@@ -36,7 +36,7 @@ def train_tuned(job: Job, report: Report) -> dict[str, Any]:
         [files[number] for number in learned], recipe.tokens, recipe.context, material.lead, ending, recipe.seed
     )
     fast = recipe.frozen_layers > 0 and backbone.device.type == "cpu"
-    runner = load_runner(material.folder, "cpu", cache_folder() / "packed") if fast else None
+    runner = load_runner(material.folder, "cpu", made_folder("packed")) if fast else None
     task = TunedTask(backbone, recipe, texts, kept, runner)
     begin_heads(task.model.heads, job, backbone.shape)
     layers = task.model.layers

@@ -32,7 +32,7 @@ local function rest_of(item)
     return nil, 0
   end
   local typed = vim.api.nvim_get_current_line():sub(start.col + 1, col)
-  return suggestion.rest(item.insert_text, typed), math.max(end_col - col, 0)
+  return suggestion.rest(suggestion.plain(item.insert_text), typed), math.max(end_col - col, 0)
 end
 
 ---@param part greencode.Part
@@ -46,7 +46,7 @@ function M.take(part)
       local rest, replaced = rest_of(item)
       if rest then
         -- Neovim asks again at the new place; the server has the rest in its cache.
-        editing.take({ insertText = item.insert_text, command = item.command }, rest, part, replaced)
+        editing.take({ insertText = suggestion.plain(item.insert_text), command = item.command }, rest, part, replaced)
       end
     end,
   })

@@ -133,6 +133,9 @@ local function ask(bufnr, kind, select)
     if #items == 0 or not inserting then
       return
     end
+    for _, item in ipairs(items) do
+      item.insertText = suggestion.plain(item.insertText)
+    end
     local index = select and (select - 1) % #items + 1 or 1
     buffer.shown = { place = place, items = items, index = index, invoked = kind == INVOKED }
     if not draw(bufnr) then

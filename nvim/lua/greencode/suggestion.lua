@@ -4,6 +4,13 @@ local M = {}
 
 ---@alias greencode.Part 'all'|'word'|'line'
 
+---Returns a text with the line ends that Neovim's buffers have inside, whatever the file's are.
+---@param text string
+---@return string
+function M.plain(text)
+  return (text:gsub('\r\n?', '\n'))
+end
+
 ---Returns what remains of a text behind what has been typed of it; nil when something else was typed, or all of it.
 ---@param text string
 ---@param typed string

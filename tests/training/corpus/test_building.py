@@ -23,6 +23,7 @@ from greencode_lsp.training.corpus import Corpus, CorpusError
 from greencode_lsp.training.corpus.building import BuildOptions, build_corpus
 from greencode_lsp.training.corpus.package_list import PinnedPackage
 from tests.training.corpus.packages import SPECIAL, module, pinned, write_list, write_tokenizer, write_wheel
+from tests.waiting import HANG_SECONDS
 
 ALPHA, BETA, GAMMA = pinned("alpha"), pinned("beta", split="calibration"), pinned("gamma", split="heldout")
 
@@ -183,7 +184,7 @@ def hanging_index(workshop: Workshop) -> Iterator[tuple[str, threading.Event]]:
         def do_GET(self) -> None:
             if self.path.endswith("beta-1.0-py3-none-any.whl"):
                 asked_for_beta.set()
-                closing.wait(60)
+                closing.wait()
             else:
                 super().do_GET()
 
@@ -214,7 +215,7 @@ def test_a_run_that_was_killed_goes_on(workshop: Workshop, hanging_index: tuple[
         start_new_session=True,
     )
     try:
-        assert asked_for_beta.wait(60)
+        assert asked_for_beta.wait(HANG_SECONDS)
     finally:
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()

@@ -30,6 +30,7 @@ from greencode_lsp.training.exits.training import train_exits
 from greencode_lsp.training.material import fetch_material, open_corpus, split_windows
 from greencode_lsp.training.progress import silent
 from greencode_lsp.training.traces.texts import Choice
+from tests.waiting import HANG_SECONDS
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -198,6 +199,7 @@ def test_a_run_that_goes_on_equals_one_that_was_never_stopped(job: Callable[...,
     assert journal(whole.out) == journal(stopped.out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"epochs": 2}, {"mode": "low-rank", "tokens": 1500, **TUNED}],
@@ -212,7 +214,7 @@ def test_two_processes_learn_what_one_does(job: Callable[..., Job], changes: dic
     launch = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
     command = (*launch, *train, "--model", alone.material.folder, "--device", "cpu")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, timeout=200)
+    ran = subprocess.run([*map(str, command)], env=environment, capture_output=True, text=True, timeout=HANG_SECONDS)
     assert ran.returncode == 0, ran.stderr
     result = json.loads((tmp_path / "together" / "metrics.json").read_text())
     assert result["steps"] == expected["steps"]

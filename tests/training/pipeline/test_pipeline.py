@@ -30,7 +30,7 @@ from tests.training.pipeline.code_models import (
     write_tokenizer,
 )
 
-pytestmark = pytest.mark.timeout(900)  # both trainings count for the first test: minutes on a busy machine
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]  # the first test waits for both trainings
 
 FAMILIES = ("llama", "opt")
 

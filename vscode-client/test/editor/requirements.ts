@@ -73,7 +73,7 @@ function installCodeServer(): { entry: string } | string {
 
 function npmInstall(folder: string, ...options: string[]): void {
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-  execFileSync("npm", ["install", ...quiet, ...options], { cwd: folder, timeout: 300_000, stdio: "pipe" });
+  execFileSync("npm", ["install", ...quiet, ...options], { cwd: folder, timeout: 900_000, stdio: "pipe" });
 }
 
 function onPath(...names: string[]): string | undefined {

@@ -9,9 +9,14 @@ import { delimiter, dirname, join } from "node:path";
 import { chromium, type Browser, type FrameLocator, type Locator, type Page } from "playwright-core";
 import type { Requirements } from "./requirements";
 
-const PATIENCE_MS = 60_000;
+/** Nothing that works takes so long, also on a slow machine with other work: only what hangs waits to the end. */
+const PATIENCE_MS = 300_000;
+/** Once something was waited for in vain: the run has failed, and is not to take hours to say so. */
+const PATIENCE_AFTER_A_FAILURE_MS = 10_000;
 
 export class Workbench {
+  private patienceMs = PATIENCE_MS;
+
   private constructor(
     readonly page: Page,
     private readonly browser: Browser,
@@ -38,6 +43,8 @@ export class Workbench {
       HOME: process.env.HOME,
       PATH: [bin, dirname(process.execPath), "/usr/bin", "/bin"].join(delimiter),
       GREENCODE_DATA: join(folder, "data"),
+      // The costs of a first start are known where other tests have run with as many threads.
+      OMP_NUM_THREADS: process.env.OMP_NUM_THREADS,
       // Started from a terminal, the editor leaves the PATH as it is and asks no login shell.
       VSCODE_CLI: "1",
     };
@@ -132,13 +139,15 @@ export class Workbench {
 
   /** Waits until something holds; says what was seen last when it never does. */
   async until<T>(what: string, look: () => Promise<T>, holds: (seen: T) => boolean): Promise<T> {
-    const end = Date.now() + PATIENCE_MS;
+    const end = Date.now() + this.patienceMs;
     for (;;) {
       const seen = await look();
       if (holds(seen)) {
         return seen;
       }
       if (Date.now() > end) {
+        this.patienceMs = PATIENCE_AFTER_A_FAILURE_MS;
+        this.page.setDefaultTimeout(this.patienceMs);
         throw new Error(`Waited in vain until ${what}; last seen: ${JSON.stringify(seen)}`);
       }
       await this.page.waitForTimeout(50);

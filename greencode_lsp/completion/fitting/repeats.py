@@ -1,0 +1,100 @@
+"""Lines that stand above or below the cursor already."""
+
+from __future__ import annotations
+
+import re
+
+from greencode_lsp.completion.fitting.cursor import Cursor
+from greencode_lsp.completion.fitting.indentation import opens_block
+from greencode_lsp.completion.lines import split_lines
+
+WORD = re.compile(r"\w")
+CLOSERS_ONLY = re.compile(r"[)\]};,\s]+")
+CLOSING_WORDS = {"end", "fi", "done", "esac", "endif", "else", "else:", "break", "break;", "pass", "};"}
+COMMENTS = ("#", "//", "--", "/*", "*", "<!--", ";", "%", '"""')
+REPEATED_COMMENT_LINES = 20
+"""A comment that stands within so many lines above is not said again."""
+
+
+def without_known_lines(text: str, cursor: Cursor) -> str:
+    """Drop the end of a suggestion from the first line on that repeats what stands directly above or below it."""
+    lines = split_lines(text)
+    whole = [(cursor.line_prefix + lines[0]).rstrip("\r\n"), *(line.rstrip("\r\n") for line in lines[1:])]
+    end = min(first_known_above(whole, cursor), first_known_below(whole, cursor))
+    if end == len(lines):
+        return text
+    while end and opens_block(whole[end - 1]):
+        end -= 1  # a head whose block has gone
+    return "".join(lines[:end]).rstrip("\r\n")
+
+
+def without_foreign_closers(text: str, cursor: Cursor) -> str:
+    """Cut a suggestion before a line of closers only that closes what the document closes further below."""
+    balance = cursor.balance
+    if any(mark in balance.missing for mark in balance.opened):
+        return text  # there is none further below
+    beginning = ""
+    for number, line in enumerate(split_lines(text)):
+        whole = cursor.line_prefix + line if number == 0 else line
+        if CLOSERS_ONLY.fullmatch(whole.strip()) and len(balance.opened_behind(beginning + line)) < len(balance.opened):
+            return beginning.rstrip()
+        beginning += line
+    return text
+
+
+def first_known_below(whole: list[str], cursor: Cursor) -> int:
+    """Return the number of the line from which on a suggestion says what the lines below say, indentation included.
+
+    Lines without a word close something: whether they are there already is for the balance of brackets to say.
+    """
+    below = [without_separator(line) for line in cursor.below if line.strip()]
+    if (
+        below
+        and without_separator(whole[0]).strip() == below[0].strip()
+        and not CLOSERS_ONLY.fullmatch(below[0].strip())
+    ):
+        return 0
+    for start, line in enumerate(whole):
+        ours = [without_separator(other) for other in whole[start:] if other.strip()]
+        if is_telling(line) and same_lines(ours, below, start == 0):
+            return start
+        if is_telling(line) and start and ours[0] in (*below[:1], without_separator(cursor.line_above)):
+            return start
+    return len(whole)
+
+
+def without_separator(line: str) -> str:
+    """Return a line without the comma or semicolon at its end, which the last of several may lack."""
+    return line.rstrip().rstrip(",;")
+
+
+def same_lines(ours: list[str], below: list[str], at_cursor: bool) -> bool:
+    """Say whether lines are the next ones of the document, as far as they have words; at the cursor without blanks."""
+    told = next((count for count, line in enumerate(ours) if not WORD.search(line)), len(ours))
+    if at_cursor:
+        return bool(told) and [line.strip() for line in ours[:told]] == [line.strip() for line in below[:told]]
+    return bool(told) and ours[:told] == below[:told]
+
+
+def first_known_above(whole: list[str], cursor: Cursor) -> int:
+    """Return the number of the first line that says what the line above it says, or a comment that stands near."""
+    comments = {line.strip() for line in cursor.above[-REPEATED_COMMENT_LINES:] if is_comment(line)}
+    last = cursor.line_above.strip()
+    for number, line in enumerate(whole):
+        content = line.strip()
+        if is_telling(line) and (content == last or (content in comments and is_comment(line))):
+            return number
+        if content:
+            last = content
+    return len(whole)
+
+
+def is_telling(line: str) -> bool:
+    """Say whether a line has words that do more than to close something."""
+    content = line.strip()
+    return bool(WORD.search(content)) and content not in CLOSING_WORDS and not content.startswith("</")
+
+
+def is_comment(line: str) -> bool:
+    """Say whether a line looks like a comment that says something."""
+    return line.lstrip().startswith(COMMENTS) and len(line.strip()) > 3
