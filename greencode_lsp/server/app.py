@@ -37,6 +37,9 @@ NOTEBOOKS = types.NotebookDocumentSyncOptions(
 )
 
 
+LEDGER_SECONDS = 0.05
+"""How long an answer may wait for the ledger, which mostly takes a millisecond."""
+
 ANSWER_SECONDS = 20.0
 """How long a client may take to answer, before the server goes on without."""
 
@@ -81,6 +84,11 @@ class GreencodeServer(LanguageServer):
         telling = asyncio.ensure_future(self._tell_energy(document, suggestion))
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)
+
+    async def energy_told(self) -> None:
+        """Wait until what was completed is told, so that it comes before the answer; not long with a busy ledger."""
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=LEDGER_SECONDS)
 
     async def _tell_energy(self, document: str, suggestion: Suggestion) -> None:
         factor = grid_factor(self.assistant.settings.grid_factor)
@@ -263,6 +271,7 @@ def add_completion(server: GreencodeServer) -> None:
         selected = params.context.selected_completion_info
         place = ls.place(document, params.position, automatic, selected)
         suggestions = await ls.assistant.suggest(place, automatic)
+        await ls.energy_told()
         if not ls.documents.is_current(document, changes):
             return types.InlineCompletionList(items=[])
         shown = [suggestion for suggestion in suggestions if suggestion.text]
@@ -293,6 +302,7 @@ def add_completion_menu(server: GreencodeServer) -> None:
         invoked = params.context is None or params.context.trigger_kind == types.CompletionTriggerKind.Invoked
         place = ls.place(document, params.position, automatic=not invoked)
         suggestions = await ls.assistant.suggest(place, automatic=not invoked)
+        await ls.energy_told()
         if not ls.documents.is_current(document, changes):
             return empty
         shown = [menu_item(document, params.position, suggestion) for suggestion in suggestions if suggestion.text]

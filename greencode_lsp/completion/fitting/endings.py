@@ -13,7 +13,7 @@ from greencode_lsp.completion.syntax.tables import BRACKETS, HOLE
 CLOSERS = {**BRACKETS, HOLE: "}"}
 PIECE = re.compile(r"</[\w.:-]*\s*>|\w+|\s+|[^\w\s]")
 DANGLING = re.compile(
-    r"(?:[ \t]+|(?<!\+)\+|(?<!-)-|(?<![*/])[*/](?![*/])|[=%&|^<~!?,.@:\\]|->|=>|(?<=\s)>|"
+    r"(?:[ \t]+|(?<!\+)\+|(?<!-)-|(?<![*/])[*/](?![*/])|[=%&|^<~,.@:\\]|(?<=\s)[!?]|->|=>|(?<=\s)>|"
     r"\b(?:and|or|not|in|is|if|elif|else|for|while|as|import|from|new|typeof|instanceof|await|lambda|extends|implements|"
     r"throws|let|const|var|public|private|protected|static|final|def|class|function|func|fn|with|except|case))$"
 )
@@ -33,6 +33,8 @@ def without_dangling_end(text: str, cursor: Cursor) -> str:
     A comma at the end of a whole line stays: an item of a list ends with it.
     """
     text = text.rstrip()
+    if cursor.syntax.name in ("prose", "shell"):
+        return text
     while text.strip():
         if text.endswith(",") and "\n" in text.strip():
             return text

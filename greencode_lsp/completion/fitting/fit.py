@@ -136,7 +136,8 @@ def first_kept(forms: Iterator[str], cursor: Cursor, rest: str, least: int = 0) 
 
 def with_json_comma(text: str, cursor: Cursor, replaces: int) -> str:
     """Return a text with a comma at its end where JSON wants one: before another member, and not before a bracket."""
-    if cursor.syntax.name != "json" or cursor.balance.in_string(cursor.balance.opened_behind(text)):
+    state = cursor.balance.opened_behind(text)
+    if cursor.syntax.name != "json" or cursor.balance.in_string(state) or cursor.balance.in_comment(state):
         return text
     text = re.sub(r",(\s*[]}])", r"\1", text)
     following = cursor.suffix[replaces:].lstrip()[:1]

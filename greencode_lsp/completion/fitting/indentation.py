@@ -70,7 +70,10 @@ def with_own_indentation(text: str, line_prefix: str, line_above: str, find_styl
     first, *others = split_lines(text)
     shift = 0
     if not line_prefix.strip() and first.strip():
+        wanted = columns(line_prefix + blanks_of(first), style)
+        absolute = stands_by_itself(first, others, wanted, style)
         first, shift = first_line_at_cursor(first, line_prefix, line_above, style)
+        shift = 0 if absolute else shift
     elif not first.strip() and others:
         shift = shift_below(others, line_prefix, style)
     return first + "".join(indented(line, shift, style) for line in others)
@@ -87,6 +90,15 @@ def first_line_at_cursor(first: str, line_prefix: str, line_above: str, style: I
     target = column if enough else max(min(wanted, deepest), column)
     kept = style.blanks(target)[len(style.blanks(column)) :] if target > column else ""
     return kept + first[len(added) :], target - wanted
+
+
+def stands_by_itself(first: str, others: list[str], wanted: int, style: IndentStyle) -> bool:
+    """Say whether the lines below are not as deep as the first one would be with the blanks that it repeats.
+
+    Then these lines are where they belong, and only the first one moves.
+    """
+    below = [columns(blanks_of(line), style) for line in others if line.strip() and line.strip()[0] not in ")]}"]
+    return bool(below) and (min(below) < wanted or (opens_block(first) and below[0] <= wanted))
 
 
 def shift_below(lines: list[str], head: str, style: IndentStyle) -> int:

@@ -34,12 +34,14 @@ def joined(text: str, cursor: Cursor) -> str:
     meeting = meeting_point(text, rest, token.group(), cursor)
     if meeting is not None:
         return text[:meeting].rstrip() if spaced else text[:meeting]
+    if cursor.syntax.name == "prose" or not cursor.balance.in_code(cursor.balance.opened):
+        return text  # in a string or in prose, words follow each other
     needs_operator = token.group()[0].isalnum() or token.group() in ("_", "'", '"', "`", "(", "[", "{")
     if not needs_operator or (spaced and JOINING_WORD.match(rest)):
         return text
     if token.group() in ("(", "["):
         return text if text[-1:].isalnum() or text[-1:] in "_)]" else ""
-    return text if OPERATOR_END.search(text) and not cursor.balance.in_string(cursor.balance.opened) else ""
+    return text if OPERATOR_END.search(text) else ""
 
 
 def meeting_point(text: str, rest: str, token: str, cursor: Cursor) -> int | None:

@@ -8,7 +8,11 @@ from greencode_lsp.completion.fitting.cursor import Cursor
 from greencode_lsp.completion.fitting.indentation import opens_block
 from greencode_lsp.completion.lines import split_lines
 
-WORD = re.compile(r"\w")
+WORD = re.compile(r"[^\W\d]")
+EMPTY_ELEMENT = re.compile(r"<([\w.:-]+)[^<>]*></\1>")
+REPEATED_BELOW, REPEATED_ABOVE = 6, 14
+"""Letters and digits: a shorter line below the first one may well stand there twice."""
+
 CLOSERS_ONLY = re.compile(r"[)\]};,\s]+")
 CLOSING_WORDS = {"end", "fi", "done", "esac", "endif", "else", "else:", "break", "break;", "pass", "};"}
 COMMENTS = ("#", "//", "--", "/*", "*", "<!--", ";", "%", '"""')
@@ -31,7 +35,7 @@ def without_known_lines(text: str, cursor: Cursor) -> str:
 def without_foreign_closers(text: str, cursor: Cursor) -> str:
     """Cut a suggestion before a line of closers only that closes what the document closes further below."""
     balance = cursor.balance
-    if any(mark in balance.missing for mark in balance.opened):
+    if cursor.line_suffix.strip() or any(mark in balance.missing for mark in balance.opened):
         return text  # there is none further below
     beginning = ""
     for number, line in enumerate(split_lines(text)):
@@ -48,19 +52,30 @@ def first_known_below(whole: list[str], cursor: Cursor) -> int:
     Lines without a word close something: whether they are there already is for the balance of brackets to say.
     """
     below = [without_separator(line) for line in cursor.below if line.strip()]
-    if (
-        below
-        and without_separator(whole[0]).strip() == below[0].strip()
-        and not CLOSERS_ONLY.fullmatch(below[0].strip())
-    ):
+    if begins_like(whole, below):
         return 0
     for start, line in enumerate(whole):
         ours = [without_separator(other) for other in whole[start:] if other.strip()]
         if is_telling(line) and same_lines(ours, below, start == 0):
             return start
-        if is_telling(line) and start and ours[0] in (*below[:1], without_separator(cursor.line_above)):
+        if start and ours and says_again(ours[0], below, cursor):
             return start
     return len(whole)
+
+
+def begins_like(whole: list[str], below: list[str]) -> bool:
+    """Say whether a suggestion begins with the next lines of the document: its first one, and its second if any."""
+    ours = [without_separator(line).strip() for line in whole if line.strip()][:2]
+    known = [line.strip() for line in below[: len(ours)]]
+    return bool(ours) and ours == known and not CLOSERS_ONLY.fullmatch(known[0]) and known[0][0] not in "@#"
+
+
+def says_again(line: str, below: list[str], cursor: Cursor) -> bool:
+    """Say whether a line below the first one is the next line of the document, or a long one that stands above."""
+    length = sum(character.isalnum() for character in line)
+    if line in below[:1]:
+        return length >= REPEATED_BELOW or line.strip() in CLOSING_WORDS
+    return length >= REPEATED_ABOVE and line == without_separator(cursor.line_above)
 
 
 def without_separator(line: str) -> str:
@@ -92,7 +107,12 @@ def first_known_above(whole: list[str], cursor: Cursor) -> int:
 def is_telling(line: str) -> bool:
     """Say whether a line has words that do more than to close something."""
     content = line.strip()
-    return bool(WORD.search(content)) and content not in CLOSING_WORDS and not content.startswith("</")
+    return (
+        bool(WORD.search(content))
+        and content not in CLOSING_WORDS
+        and not content.startswith("</")
+        and not EMPTY_ELEMENT.fullmatch(content)
+    )
 
 
 def is_comment(line: str) -> bool:

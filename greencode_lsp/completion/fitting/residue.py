@@ -11,15 +11,14 @@ from greencode_lsp.completion.syntax.languages import UNKNOWN
 FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 HEADING = re.compile(r"[ \t]*#{1,6} +(?!define|include|if|else|endif|pragma|undef|error|line|region|nullable)\w")
 SENTENCE = re.compile(
-    r"[ \t]*(?:(?:The|This|These|That|Here|There|It|In|To|Note|Now|We|You|Your|Sure|Certainly|Explanation|Output|"
-    r"Example|Solution|Answer|Question|Step|First|Finally|Please|Let's|I|I'm|A|An|If|When|As|So)(?=[ :,.]|$)"
-    r"(?![ \t]*[=(<\[.:]|[ \t]+[\w.]+[ \t]*(?:[=;({<\[]|$))"
+    r"[ \t]*(?:(?:The|This|These|That|Here|There|It|In|To|Note|Now|We|You|Your|Sure|Certainly|Output|Example|First|"
+    r"Finally|Please|Let's|I|A|An|If|When|As|So)(?: [a-z']+){3,}(?=[ .,:;!?]|$)"
     r"|(?:Explanation|Output|Note|Example|Solution|Answer|Question):[ \t]*$"
-    r"|[A-Z][a-z']+(?: [a-z']+){2,}(?=[ .,:;!?]|$))"
+    r"|[A-Z][a-z']+(?: [a-z']+){3,}(?=[ .,:;!?]|$))"
 )
-"""A line that begins as an English sentence does. A type and a name, as in `Answer answer = `, are none."""
+"""A line that begins as an English sentence does: several words in lower case behind the first."""
 
-LONE_WORD = re.compile(r"[ \t]*(?:The|This|These|Here|There|In|To|Note|It|Sure|Certainly|Explanation|Output)[ \t]*$")
+LONE_WORD = re.compile(r"[ \t]*(?:The|This|These|Here|There|Sure|Certainly|Explanation)[ \t]*$")
 
 
 def without_chat(text: str, cursor: Cursor) -> str:

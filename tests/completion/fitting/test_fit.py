@@ -108,7 +108,8 @@ def test_inside_a_word_its_rest_is_not_written_twice(text, prefix, suffix, expec
         ("y = 1\n    return y", "def f():\n    ", "\n    return y\n", "y = 1"),
         ("rn x", "    retu", "\n    return x\n", ""),
         ("a()\nb()\nc()", "", "\nb()\nc()\nd()", "a()"),
-        ("a()\nb()\nx()", "", "\nb()\nc()", "a()"),
+        ("a()\nb()\nx()", "", "\nb()\nc()", "a()\nb()\nx()"),
+        ("a()\nset_up(b)\nx()", "", "\nset_up(b)\nc()", "a()"),
         ("5", "x = ", "\n5\n", "5"),
         ("if y:\n        return y", "def f():\n    ", "\n    return y\n", "if y:\n        return y"),
     ],
@@ -196,6 +197,39 @@ def test_a_line_above_is_not_said_again(text, prefix, expected):
 )
 def test_at_the_limit_of_tokens_a_text_ends_behind_something_whole(text, prefix, suffix, expected):
     assert fit(text, Cursor(prefix, suffix, "python"), unfinished=True, at_limit=True).text == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "prefix", "suffix", "expected"),
+    [
+        ("python", "name", "foo('", "', x)\n", "name"),
+        ("html", "main", '<a class="', '" id="x">a</a>\n', "main"),
+        ("markdown", "brown", "The quick ", " fox.\n", "brown"),
+        ("json", '{\n"x": 2\n}', "[\n{},\n", '\n{"y": 1}\n]\n', '{\n"x": 2\n},'),
+        ("python", "@property\ndef b(self):\n    return 1", "class A:\n    ", "\n    @property\n", "@property"),
+        ("java", "First,\nSecond", "enum A {\n", "\n}\n", "First,\nSecond"),
+        ("go", "A, B int", "type T struct {\n\t", "\n}\n", "A, B int"),
+        (
+            "python",
+            "x = g()\n    if x:\n        return None\n    return x",
+            "def f():\n    if a:\n        return None\n    ",
+            "\n",
+            "x = g()\n    if x:\n        return None\n    return x",
+        ),
+        (
+            "python",
+            "    for x in a:\n        print(x)\n    return 1",
+            "def f(a):\n    ",
+            "\n",
+            "for x in a:\n        print(x)\n    return 1",
+        ),
+        ("shellscript", 'foo "a"\ndone', "for f in *; do\n  ", "\ndone\n", 'foo "a"'),
+        ("shellscript", "git add .", "", "\n", "git add ."),
+    ],
+)
+def test_what_is_right_stays_whole(language, text, prefix, suffix, expected):
+    fitted = fit(text, Cursor(prefix, suffix, language))
+    assert fitted.text.startswith(expected)
 
 
 def test_a_line_that_was_cut_to_what_stands_above_it_is_not_said_again():
