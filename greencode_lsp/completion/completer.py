@@ -39,6 +39,9 @@ STOPPED_SHORT = (Finish.UNCERTAIN, Finish.MAX_TOKENS, Finish.CONTEXT_FULL)
 LARGEST_DOCUMENT = 4_000_000
 """Characters: more is data or generated, and costs the editor more than it gives."""
 
+LONGEST_LINE = 20_000
+"""Characters: a longer line was not written by hand, and brackets in it take long to count."""
+
 
 class Completer:
     """A loaded model with everything that is kept between requests. Used from one thread only."""
@@ -275,10 +278,12 @@ def scope_of(request: CompletionRequest, profile: Profile) -> str:
 
 
 def is_source_text(prefix: str, suffix: str) -> bool:
-    """Say whether there is text to continue, and not binary data or a document of many megabytes."""
+    """Say whether there is text to continue, and not binary data, a document of many megabytes or one endless line."""
+    line = len(prefix) - (prefix.rfind("\n") + 1) + (suffix.find("\n") if "\n" in suffix else len(suffix))
     return (
         bool(prefix.strip())
         and len(prefix) + len(suffix) <= LARGEST_DOCUMENT
+        and line <= LONGEST_LINE
         and "\0" not in prefix[-10_000:]
         and "\0" not in suffix[:10_000]
     )

@@ -167,8 +167,15 @@ def test_a_cancelled_completion_is_charged_and_can_be_asked_for_again(completer)
 
 @pytest.mark.parametrize(
     ("prefix", "suffix"),
-    [("", ""), ("  \n", "x = 1"), ("PNG\0\0\0", ""), ("x = 1", "\0"), ("x = 1\n" * 800_000, "")],
-    ids=["empty", "blank", "binary before", "binary behind", "huge"],
+    [
+        ("", ""),
+        ("  \n", "x = 1"),
+        ("PNG\0\0\0", ""),
+        ("x = 1", "\0"),
+        ("x = 1\n" * 800_000, ""),
+        ("x = " + "f(" * 11_000, ""),
+    ],
+    ids=["empty", "blank", "binary before", "binary behind", "huge", "one endless line"],
 )
 def test_what_is_no_source_code_gets_no_suggestion(completer, prefix, suffix):
     assert completer.complete(CompletionRequest("none", prefix, suffix)) is None
