@@ -64,10 +64,12 @@ def first_known_below(whole: list[str], cursor: Cursor) -> int:
 
 
 def begins_like(whole: list[str], below: list[str]) -> bool:
-    """Say whether a suggestion begins with the next lines of the document: its first one, and its second if any."""
+    """Say whether a suggestion begins with the next line of the document; where that says little, with the next two."""
     ours = [without_separator(line).strip() for line in whole if line.strip()][:2]
     known = [line.strip() for line in below[: len(ours)]]
-    return bool(ours) and ours == known and not CLOSERS_ONLY.fullmatch(known[0]) and known[0][0] not in "@#"
+    if not ours or ours[:1] != known[:1] or CLOSERS_ONLY.fullmatch(ours[0]) or ours[0][0] in "@#":
+        return False
+    return ours == known or sum(character.isalnum() for character in ours[0]) >= REPEATED_BELOW
 
 
 def says_again(line: str, below: list[str], cursor: Cursor) -> bool:
