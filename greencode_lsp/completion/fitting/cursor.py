@@ -53,8 +53,3 @@ class Cursor:
     def line_above(self) -> str:
         """The last line above the cursor's that is not blank, empty where there is none."""
         return next((line for line in reversed(self.above) if line.strip()), "")
-
-    @property
-    def next_character(self) -> str:
-        """The first character behind the cursor that is not blank, empty where there is none."""
-        return self.suffix.lstrip()[:1]

@@ -49,8 +49,8 @@ def fit(text: str, cursor: Cursor, *, unfinished: bool = False, at_limit: bool =
     """Fit what a model wrote to what stands around the cursor; the text is empty where nothing of it may be shown.
 
     `unfinished`: the model was stopped before it had come to an end, `at_limit` by the number of tokens. Then the text
-    ends behind the last whole thing. A text is shown whole where that leaves all brackets, strings and tags balanced
-    as they were, else with its own brackets closed, else as far as they are.
+    ends after the last complete statement or line. Tried in order: the whole text, the text with its brackets closed,
+    shorter beginnings.
     """
     text = without_chat(text, cursor)
     text = with_own_indentation(text, cursor.line_prefix, cursor.line_above, lambda: cursor.indent_style)

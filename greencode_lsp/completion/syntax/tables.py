@@ -94,12 +94,6 @@ class Syntax:
         return {opening: re.compile(re.escape(closing)) for opening, closing in self.block_comments}
 
     @cached_property
-    def closings(self) -> dict[str, str]:
-        """What closes each mark that is no element, by the mark."""
-        forms = {form.name: form.close for form in self.string_forms.values()}
-        return {**BRACKETS, HOLE: "}", **forms, **dict(self.block_comments)}
-
-    @cached_property
     def code_pattern(self) -> re.Pattern[str]:
         """What matters in code. Its group `string` holds the opening of a string, `whole` all of a simple one."""
         simple = [form for form in self.strings if not form.hole and not form.multiline and len(form.close) == 1]
