@@ -29,6 +29,8 @@ class TokenHealer:
 
     def __init__(self, tokenizer: CodeTokenizer) -> None:
         self._tokenizer = tokenizer
+        # Of this healer alone: a cache of the class would keep every model alive that was loaded before.
+        self._starting = lru_cache(maxsize=256)(self._find_starting)
 
     def heal(self, ids: Sequence[int]) -> HealedPrompt:
         """Take back the blanks and line breaks at the end, which group by what follows, or else the last word.
@@ -53,8 +55,7 @@ class TokenHealer:
                 return None
         return self._starting(required) if required else None
 
-    @lru_cache(maxsize=256)  # noqa: B019 - one healer per model, which lives as long as the process
-    def _starting(self, required: bytes) -> Tensor:
+    def _find_starting(self, required: bytes) -> Tensor:
         """Return the ids of tokens that begin with these bytes, or that these bytes begin with."""
         pieces, ids = self._sorted
         low = bisect_left(pieces, required)

@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from greencode_lsp.completion.other_files import OtherFiles, head_of, piece_at
@@ -20,7 +19,7 @@ from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions, 
 from greencode_lsp.energy import LedgerThread
 from greencode_lsp.errors import UserError
 from greencode_lsp.policy import BundlePolicy
-from greencode_lsp.server.model_thread import call_on, examine, load, load_options
+from greencode_lsp.server.model_thread import ModelThread, call_on, examine, load, load_options
 from greencode_lsp.server.payloads import Kind
 from greencode_lsp.server.place import Place
 from greencode_lsp.server.power import on_battery
@@ -60,7 +59,7 @@ class Assistant:
         self.ledger = ledger
         self.profile = self.settings.profile
         self._listener = listener
-        self._model_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="greencode-model")
+        self._model_thread = ModelThread()
         self._configured = asyncio.Event()
         self._loading: asyncio.Task[Completer | None] | None = None
         self._running: dict[str, asyncio.Task[list[Suggestion]]] = {}

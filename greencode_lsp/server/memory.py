@@ -16,5 +16,20 @@ def return_large_blocks() -> None:
     holes in its arenas that a server with changing documents, and one that loads another model, never gives back.
     Elsewhere nothing happens.
     """
-    if platform.libc_ver()[0] == "glibc":
+    if is_glibc():
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+
+
+def return_free_pages() -> None:
+    """Have glibc give back the pages that lie free between smaller blocks.
+
+    By itself it only gives back those at the end of its heap. Takes half a millisecond where there are none, and about
+    10 ms for each 100 MB of them. Elsewhere nothing happens.
+    """
+    if is_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def is_glibc() -> bool:
+    """Say whether this process allocates by glibc."""
+    return platform.libc_ver()[0] == "glibc"

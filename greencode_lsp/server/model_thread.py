@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from greencode_lsp.completion.suggestion import LoadOptions
 from greencode_lsp.energy import Recorder
+from greencode_lsp.server.memory import return_free_pages
 from greencode_lsp.server.settings import Settings
 
 if TYPE_CHECKING:
     from greencode_lsp.completion.completer import Completer
+
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+TIDY_SECONDS = 30.0
+"""Free memory goes back to the system at most once in so many seconds."""
+
+
+class ModelThread(ThreadPoolExecutor):
+    """One thread for all that computes with the model. Behind some of it, memory that became free is given back."""
+
+    def __init__(self) -> None:
+        super().__init__(max_workers=1, thread_name_prefix="greencode-model")
+        self._tidied = time.monotonic()
+
+    def submit(
+        self, function: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Future[Result]:
+        """Run a function on that thread, and tidy up behind it where that was not done for a while."""
+        future = super().submit(function, *args, **kwargs)
+        if time.monotonic() - self._tidied > TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            with suppress(RuntimeError):  # the thread is ending
+                super().submit(return_free_pages)
+        return future
 
 
 def load(options: LoadOptions, report: Callable[[str, int, int], None], ledger: Recorder) -> Completer:

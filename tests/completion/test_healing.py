@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import pytest
 
 from greencode_lsp.completion.healing import TokenHealer
@@ -53,3 +56,12 @@ def test_the_requirement_shrinks_by_what_was_generated_and_ends(tokenizer, heale
     (word,) = tokenizer.encode(" x")
     assert healer.allowed(b"\n x", [newline, word]) is None
     assert healer.allowed(b"", []) is None
+
+
+def test_a_healer_is_let_go_with_its_model(tokenizer):
+    healer = TokenHealer(tokenizer)
+    assert healer.allowed(b" retur", []) is not None
+    seen = weakref.ref(healer)
+    del healer
+    gc.collect()
+    assert seen() is None

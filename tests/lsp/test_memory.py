@@ -29,6 +29,16 @@ blocks = [small for _, small in blocks]
 print((before - psutil.Process().memory_info().rss) // 2**20)
 """
 
+SMALL_HOLES = """
+import psutil, torch
+from greencode_lsp.server.memory import return_free_pages
+blocks = [torch.ones(60_000, dtype=torch.uint8) for _ in range(4000)]
+before = psutil.Process().memory_info().rss
+blocks = blocks[::4]
+return_free_pages()
+print((before - psutil.Process().memory_info().rss) // 2**20)
+"""
+
 
 class Nobody:
     """Listens to an assistant and does nothing."""
@@ -46,6 +56,12 @@ class Nobody:
 def test_large_blocks_go_back_to_the_system_though_small_ones_stay_between_them() -> None:
     ended = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True)
     assert int(ended.stdout) > 150  # of 200 MB
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps free pages")
+def test_free_pages_between_small_blocks_go_back_to_the_system() -> None:
+    ended = subprocess.run([sys.executable, "-c", SMALL_HOLES], capture_output=True, text=True, check=True)
+    assert int(ended.stdout) > 100  # of 180 MB
 
 
 async def test_a_model_is_let_go_when_another_takes_its_place_though_requests_for_it_were_cancelled(

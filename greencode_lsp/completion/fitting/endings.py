@@ -22,6 +22,14 @@ DANGLING = re.compile(
 PARAMETERS = re.compile(r"(?:\([^()]*\)|\w+)$")
 """What stands before the arrow of a function."""
 
+LAST_WORD = re.compile(r"\.?\w+$")
+WHOLE_NAME = re.compile(r"^(?:__\w+__|_)$")
+WHOLE_LINE = re.compile(
+    r"[;}][ \t]*$|^[ \t]*(?:pass|break|continue|return|end|fi|done|esac)$|"
+    r"(?<![\w.])(?:None|True|False|null|nil|true|false|undefined|nullptr)$"
+)
+"""A line that is whole even where a model was stopped behind it."""
+
 COLON_OF_PYTHON = re.compile(r"(\)(?:\s*->\s*[\w<>\[\], &]+)?):$")
 CONTINUES = (".", "?.", "&&", "||", "+", "?", ":")
 BLOCK_HEAD = re.compile(r":[ \t]*$")
@@ -65,17 +73,25 @@ def as_the_next_line_wants(text: str, cursor: Cursor) -> str:
     return text
 
 
-def whole_part(text: str, at_limit: bool) -> str:
+def whole_part(text: str, line_prefix: str, at_limit: bool) -> str:
     """Return a text that ended before the model was done without what it had only begun.
 
-    At the token limit that is the last of several lines, or the last word of one.
+    At the token limit that is the last of several lines, or the last word of one, unless they are whole for certain.
     """
     if not at_limit:
-        return text.rstrip("_")
+        return without_begun_name(text, line_prefix)
     lines = split_lines(text)
+    if WHOLE_LINE.search(lines[-1]):
+        return text
     if len(lines) > 1 and "".join(lines[:-1]).strip():
         return "".join(lines[:-1]).rstrip()
     return re.sub(r"\w+$", "", text)
+
+
+def without_begun_name(text: str, line_prefix: str) -> str:
+    """Return a text without the underscores at its end, behind which a name goes on; `__init__` and `_` are whole."""
+    word = LAST_WORD.search((line_prefix + text).rstrip())
+    return text if word is None or WHOLE_NAME.search(word.group()) else text.rstrip("_")
 
 
 def shorter(text: str) -> Iterator[str]:

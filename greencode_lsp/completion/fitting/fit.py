@@ -55,7 +55,9 @@ def fit(text: str, cursor: Cursor, *, unfinished: bool = False, at_limit: bool =
     text = without_chat(text, cursor)
     text = with_own_indentation(text, cursor.line_prefix, cursor.line_above, lambda: cursor.indent_style)
     text = without_foreign_closers(without_known_lines(text, cursor), cursor)
-    text = whole_part(text, at_limit) if unfinished else as_the_next_line_wants(text.rstrip(), cursor)
+    text = (
+        whole_part(text, cursor.line_prefix, at_limit) if unfinished else as_the_next_line_wants(text.rstrip(), cursor)
+    )
     if not text.strip() or is_misplaced(text, cursor):
         return NOTHING
     if cursor.line_suffix.strip():
@@ -125,7 +127,7 @@ def first_kept(forms: Iterator[str], cursor: Cursor, rest: str, least: int = 0) 
         for length in replaceable(form, rest):
             if length < least or not cursor.balance.is_kept(form, length):
                 continue
-            text = with_json_comma(form, cursor, length)
+            text = with_separator(form, cursor, length)
             if cursor.grammar is None or cursor.grammar.is_kept(text, rest[:length]):
                 return Fitted(text, length)
             parsed += 1
@@ -134,8 +136,13 @@ def first_kept(forms: Iterator[str], cursor: Cursor, rest: str, least: int = 0) 
     return NOTHING
 
 
-def with_json_comma(text: str, cursor: Cursor, replaces: int) -> str:
-    """Return a text with a comma at its end where JSON wants one: before another member, and not before a bracket."""
+def with_separator(text: str, cursor: Cursor, replaces: int) -> str:
+    """Return a text with what its language wants between it and what follows.
+
+    That is a comma before another member of JSON, and none before a bracket; and a blank before a word of SQL.
+    """
+    if cursor.syntax.name == "sql" and text[-1:].isalnum() and cursor.line_suffix[replaces : replaces + 1].isalpha():
+        return text if cursor.balance.in_string(cursor.balance.opened) else text + " "
     state = cursor.balance.opened_behind(text)
     if cursor.syntax.name != "json" or cursor.balance.in_string(state) or cursor.balance.in_comment(state):
         return text

@@ -36,6 +36,10 @@ def joined(text: str, cursor: Cursor) -> str:
         return text[:meeting].rstrip() if spaced else text[:meeting]
     if cursor.syntax.name == "prose" or not cursor.balance.in_code(cursor.balance.opened):
         return text  # in a string or in prose, words follow each other
+    if spaced and cursor.grammar is not None:
+        return text  # a parser knows better: `private` before ` String`
+    if cursor.syntax.name == "sql" and token.group()[0].isalpha():
+        return text
     needs_operator = token.group()[0].isalnum() or token.group() in ("_", "'", '"', "`", "(", "[", "{")
     if not needs_operator or (spaced and JOINING_WORD.match(rest)):
         return text

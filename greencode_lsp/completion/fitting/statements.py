@@ -15,11 +15,18 @@ from greencode_lsp.completion.lines import split_lines
 ONLY_BEGUN = re.compile(
     r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|override|open|data|sealed|"
     r"const|declare|suspend)\s+)*"
-    r"(?:(?:if|for|while|switch|match|else|try|catch|finally|do|class|interface|struct|enum|trait|namespace|module|"
-    r"function|func|fun|def|object|extension|protocol|record)\b.*|"
+    r"(?:(?:if|for|while|switch|match|catch)\b(?!.*\)[ \t]*\w).*|"
+    r"(?:function|func|fun|def)\b(?!.*\)[^=]*=[ \t]*\w).*|"
+    r"(?:else|try|finally|do|class|interface|struct|enum|trait|namespace|module|object|extension|protocol|record)\b.*|"
     r"(?:import|from|package|type|var|val|let|const|using|use|case|throw|extends|implements|@\w*)?)$"
 )
-"""A head without its block, and words that say nothing when they stand alone."""
+"""A head without its block, and words that say nothing when they stand alone.
+
+`if (x) return` is whole, and so is a function of one expression, `fun size() = n`.
+"""
+
+HEAD = re.compile(r"(?:\}[ \t]*)?(?:if|else|for|foreach|while|switch|catch|synchronized|using|lock|unsafe)\b")
+"""What a semicolon would leave without its block."""
 
 STATEMENT = re.compile(
     r"(?:(?:return|break|continue|throw|goto|use|import|package|let|const|var|using|typedef|delete)\b|.*[(=:]).*"
@@ -47,5 +54,5 @@ def whole_forms(text: str, cursor: Cursor) -> Iterator[str]:
     begun_before = "\n" not in text and bool(cursor.line_prefix.strip())
     if begun_before or cursor.grammar is not None or not ONLY_BEGUN.match(line):
         yield text
-    if cursor.syntax.family == "braces" and not begun_before and STATEMENT.match(line):
+    if cursor.syntax.family == "braces" and not begun_before and STATEMENT.match(line) and not HEAD.match(line):
         yield text + ";"

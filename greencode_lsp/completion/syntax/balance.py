@@ -8,6 +8,7 @@ from functools import cached_property
 from greencode_lsp.completion.lines import LINE_END
 from greencode_lsp.completion.syntax.scanner import (
     CHUNK_CHARACTERS,
+    HEREDOC,
     LINE_COMMENT,
     LONGEST_READ,
     MARKUP_COMMENT,
@@ -74,11 +75,14 @@ class Balance:
 
     def in_string(self, stack: Stack) -> bool:
         """Say whether what follows would be part of a string."""
-        return bool(stack) and stack[-1] in self.syntax.string_forms
+        return bool(stack) and self._is_string(stack[-1])
+
+    def _is_string(self, mark: str) -> bool:
+        return mark in self.syntax.string_forms or mark.startswith(HEREDOC)
 
     def _strings(self, stack: Stack) -> Counter[str]:
         """Return the strings that are open at the end of a line: a text may begin none that goes on below it."""
-        return Counter(mark for mark in stack if mark in self.syntax.string_forms)
+        return Counter(mark for mark in stack if self._is_string(mark))
 
     def _hides_rest(self, text: str, replaces: int) -> bool:
         """Say whether a comment would hide the rest of the cursor's line, which is none now."""

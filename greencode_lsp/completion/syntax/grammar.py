@@ -71,7 +71,7 @@ class Grammar:
         )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)  # a tree takes 25 bytes for each of its text
 def parsed_text(language: str, path: str) -> ParsedText | None:
     """Return the last text of a file and its tree, None where its language has no grammar here."""
     parser = parser_of(language)

@@ -12,6 +12,8 @@ SLASHES = r"//[^\r\n]*"
 DASHES = r"--[^\r\n]*"
 SEMICOLON = r";[^\r\n]*"
 C_BLOCK = ("/*", "*/")
+HEREDOC = r"(?<!<)<<[~-]?[ \t]*[\"']?[A-Z_][A-Z_0-9]*\b[\"']?"
+PHP_HEREDOC = r"<<<[ \t]*[\"']?[A-Z_][A-Z_0-9]*\b[\"']?"
 
 DOUBLE = StringForm('"', '"', '"')
 SINGLE = StringForm("'", "'", "'")
@@ -45,7 +47,11 @@ def raw_rust_strings() -> tuple[StringForm, ...]:
     )
 
 
-C_LIKE = Syntax("c", "braces", (SLASHES,), (C_BLOCK,), (DOUBLE, SINGLE))
+RAW_C = StringForm('R"(', r'\b(?:u8|[LuU])?R"\(', ')"', multiline=True, escapes=False)
+# A quote between digits separates them.
+C_LIKE = Syntax(
+    "c", "braces", (SLASHES,), (C_BLOCK,), (RAW_C, DOUBLE, SINGLE), literals=r"(?<=[0-9A-Fa-f])'(?=[0-9A-Fa-f])"
+)
 JAVASCRIPT = Syntax("javascript", "free", (SLASHES,), (C_BLOCK,), (DOUBLE, SINGLE, TEMPLATE), regexes=True)
 JSX = Syntax("jsx", "free", (SLASHES,), (C_BLOCK,), (DOUBLE, SINGLE, TEMPLATE), regexes=True, jsx=True)
 JAVA = Syntax("java", "braces", (SLASHES,), (C_BLOCK,), (LONG_DOUBLE, DOUBLE, SINGLE))
@@ -73,12 +79,24 @@ RUST = Syntax(
     literals=r"b?'(?:[^'\\\r\n]|\\[^\r\n][^'\r\n]*+)'",
 )
 PYTHON = Syntax("python", "indent", (HASH,), (), python_strings())
-SHELL = Syntax("shell", "", (r"(?<![^\s;(])#[^\r\n]*",), (), (SHELL_DOUBLE, SHELL_SINGLE), literals=r"\\.")
+SHELL = Syntax(
+    "shell",
+    "",
+    (r"(?<![^\s;(])#[^\r\n]*",),
+    (),
+    (SHELL_DOUBLE, SHELL_SINGLE),
+    literals=r"\\.",
+    heredocs=HEREDOC,
+    case_labels=True,
+)
 YAML = Syntax("yaml", "", (SPACED_HASH,), (), (YAML_DOUBLE, YAML_SINGLE), prose=True)
 TOML = Syntax("toml", "", (HASH,), (), (LONG_DOUBLE, LONG_SINGLE, DOUBLE, SINGLE), prose=True)
 JSON = Syntax("json", "", (SLASHES,), (C_BLOCK,), (DOUBLE,))
-RUBY = Syntax("ruby", "", (SPACED_HASH,), (("=begin", "=end"),), (StringForm('"', '"', '"', multiline=True), SINGLE))
-PHP = Syntax("php", "braces", (SLASHES, HASH), (C_BLOCK,), (SHELL_DOUBLE, StringForm("'", "'", "'", multiline=True)))
+JSON_LINES = Syntax("jsonl", "", (), (), (DOUBLE,))
+RUBY_DOUBLE = StringForm('"', '"', '"', multiline=True, hole="#{")
+RUBY = Syntax("ruby", "", (SPACED_HASH,), (("=begin", "=end"),), (RUBY_DOUBLE, SINGLE), heredocs=HEREDOC)
+PHP_SINGLE = StringForm("'", "'", "'", multiline=True)
+PHP = Syntax("php", "braces", (SLASHES, HASH), (C_BLOCK,), (SHELL_DOUBLE, PHP_SINGLE), heredocs=PHP_HEREDOC)
 SWIFT = Syntax("swift", "free", (SLASHES,), (C_BLOCK,), (LONG_DOUBLE, DOUBLE))
 KOTLIN = Syntax("kotlin", "free", (SLASHES,), (C_BLOCK,), (LONG_DOUBLE, DOUBLE, SINGLE))
 SCALA = Syntax("scala", "free", (SLASHES,), (C_BLOCK,), (LONG_DOUBLE, DOUBLE), literals=r"'(?:[^'\\\r\n]|\\.)'")
@@ -117,7 +135,8 @@ LANGUAGES: dict[Syntax, str] = {
     SHELL: "shellscript bash sh zsh fish",
     YAML: "yaml dockercompose github-actions-workflow ansible helm",
     TOML: "toml ini properties conf editorconfig dotenv",
-    JSON: "json jsonc json5 jsonl",
+    JSON: "json jsonc json5",
+    JSON_LINES: "jsonl ndjson",
     RUBY: "ruby crystal",
     PHP: "php hack",
     SWIFT: "swift",
@@ -143,10 +162,11 @@ EXTENSIONS = (
     "js:javascript mjs:javascript cjs:javascript ts:typescript mts:typescript cts:typescript qml coffee:coffeescript "
     "jsx:javascriptreact tsx:typescriptreact java groovy gradle:groovy cs:csharp fs:fsharp go rs:rust "
     "py:python pyi:python pyx:cython bzl:starlark gd:gdscript nim sh:shellscript bash zsh fish yaml yml:yaml "
-    "toml ini cfg:ini properties env:dotenv json jsonc json5 jsonl rb:ruby cr:crystal php swift kt:kotlin kts:kotlin "
-    "scala sc:scala dart lua sql hs:haskell elm clj:clojure lisp el:elisp scm:scheme rkt:racket ex:elixir exs:elixir "
-    "pl:perl pm:perl r jl:julia mk:makefile cmake tf:terraform hcl nix ps1:powershell tcl awk css scss less sass "
-    "html htm:html xml svg vue svelte astro hbs:handlebars md:markdown rst:restructuredtext tex adoc:asciidoc txt:text"
+    "toml ini cfg:ini properties env:dotenv json jsonc json5 jsonl ndjson rb:ruby cr:crystal php swift kt:kotlin "
+    "kts:kotlin scala sc:scala dart lua sql hs:haskell elm clj:clojure lisp el:elisp scm:scheme rkt:racket ex:elixir "
+    "exs:elixir pl:perl pm:perl r jl:julia mk:makefile cmake tf:terraform hcl nix ps1:powershell tcl awk css scss less "
+    "sass html htm:html xml svg vue svelte astro hbs:handlebars md:markdown rst:restructuredtext tex adoc:asciidoc "
+    "txt:text"
 )
 """File name extensions, each with the language id where that is another word."""
 

@@ -28,6 +28,11 @@ CHUNK_CHARACTERS = 4096
 LONGEST_READ = 512 * 1024
 """Characters before a cursor that are read; what is open before them is taken to be closed."""
 
+HEREDOC = "heredoc "
+"""How the mark of a heredoc begins; the name that ends it follows."""
+
+CASE_LABEL = re.compile(r"(?:^|[\n;])[ \t]*[^\s()]+(?:[ \t]*\|[ \t]*[^\s()]+)*$")
+
 LINE_BREAK = re.compile(r"[\r\n]")
 MARKUP_COMMENT_END = re.compile("-->")
 VALUE_BEFORE = re.compile(r"(?:^|[=(\[{,;:!&|?+\-*%<>~^]|\b(?:return|typeof|case|in|of|do|else|void|yield|await))\s*$")
@@ -93,6 +98,8 @@ class _Reader:
                 position = self._line_comment(position)
             elif top in self.syntax.string_forms:
                 position = self._string(position, top)
+            elif top is not None and top.startswith(HEREDOC):
+                position = self._heredoc(position, top.removeprefix(HEREDOC))
             elif top == MARKUP_COMMENT or top in self.syntax.comment_ends:
                 position = self._comment(position, top)
             elif top is not None and top[0] == "<" and top[-1] != ">":
@@ -137,6 +144,13 @@ class _Reader:
             return match.end()
         return len(self.text)
 
+    def _heredoc(self, position: int, name: str) -> int:
+        end = re.compile(rf"^[ \t]*{name}\b", re.MULTILINE).search(self.text, position)
+        if end is None:
+            return len(self.text)
+        self.stack.pop()
+        return end.end()
+
     def _give_up_string(self) -> None:
         """End a string that reached the end of its line without being closed."""
         self.problems.append(self.stack.pop())
@@ -148,7 +162,7 @@ class _Reader:
             if kind == "open":
                 self.stack.append(match.group())
             elif kind == "shut":
-                if self._close(OPENERS[match.group()]):
+                if self._close(OPENERS[match.group()], match.start()):
                     return match.end()
             elif kind in ("whole", "literal"):
                 if self._ends_string_around(match.group()[-1]):
@@ -156,6 +170,9 @@ class _Reader:
             elif kind == "line":
                 if match.end() == len(self.text):
                     self.stack.append(LINE_COMMENT)
+            elif kind == "heredoc":
+                self.stack.append(HEREDOC + match.group().strip("<~- \t\"'"))
+                return match.end()
             elif kind == "block":
                 self.stack.append(match.group())
                 return match.end()
@@ -190,8 +207,10 @@ class _Reader:
         del self.stack[hole - 1 :]
         return True
 
-    def _close(self, opener: str) -> bool:
+    def _close(self, opener: str, position: int) -> bool:
         """Close a bracket, with those in it that nobody closed; say whether that ends this stretch of code."""
+        if self.syntax.case_labels and opener == "(" and "(" not in self.stack and self._is_label(position):
+            return False
         openers = (opener, HOLE) if opener == "{" else (opener,)
         for depth in range(len(self.stack) - 1, -1, -1):
             if self.stack[depth] in openers:
@@ -203,6 +222,10 @@ class _Reader:
                 break  # an element or a string's hole holds what is in it
         self.problems.append(BRACKETS[opener])
         return False
+
+    def _is_label(self, position: int) -> bool:
+        """Say whether what stands before a position may be the pattern of a `case`."""
+        return CASE_LABEL.search(self.text[max(position - 80, 0) : position]) is not None
 
     def _markup(self, position: int) -> int:
         jsx = self.syntax.jsx

@@ -63,11 +63,13 @@ ATTRIBUTES = tuple(StringForm(f"={quote}", quote, quote, multiline=True, escapes
 class Syntax:
     """A language: its comments, strings and, with `markup` or `jsx`, tags.
 
-    `line_comments` are regular expressions, `block_comments` pairs of texts, and `literals` a regular expression for
-    what is to be passed over as a whole, such as a character of Rust. A language with `markup` begins in text and not
-    in code; with `html`, elements may lack an end. With `regexes`, a slash where a value is expected begins a regular
-    expression, as in JavaScript. `family` says how statements end: "braces" (with semicolons), "free" (without),
-    "indent" or "". `prose` languages hold sentences.
+    `line_comments` are regular expressions, `block_comments` pairs of texts. `literals` is a regular expression for
+    what is to be passed over as a whole, such as a character of Rust, and `heredocs` one for what begins a text that
+    goes on to a line with the name in it. A language with `markup` begins in text and not in code; with `html`,
+    elements may lack an end. With `regexes`, a slash where a value is expected begins a regular expression, as in
+    JavaScript. `family` says how statements end: "braces" (with semicolons), "free" (without), "indent" or "".
+    `prose` languages hold sentences. With `case_labels`, a `)` that nothing has opened may end the pattern of a
+    `case`, as in a shell.
     """
 
     name: str
@@ -81,6 +83,8 @@ class Syntax:
     markup: bool = False
     html: bool = False
     prose: bool = False
+    heredocs: str = ""
+    case_labels: bool = False
 
     @cached_property
     def string_forms(self) -> dict[str, StringForm]:
@@ -110,6 +114,7 @@ class Syntax:
             if self.block_comments
             else "",
             f"(?P<literal>{self.literals})" if self.literals else "",
+            f"(?P<heredoc>{self.heredocs})" if self.heredocs else "",
             *long,
             f"(?P<whole>{'|'.join(whole)})" if whole else "",
             *short,

@@ -232,6 +232,64 @@ def test_what_is_right_stays_whole(language, text, prefix, suffix, expected):
     assert fitted.text.startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "prefix", "suffix", "expected"),
+    [
+        ("java", "static final", "class A {\n  private ", " String x;\n}\n", "static final"),
+        ("python", "value", "return ", " other\n", ""),
+        (
+            "typescript",
+            "Map<string, Array<number>> = new Map();",
+            "let m: ",
+            " = new Map();",
+            "Map<string, Array<number>>",
+        ),
+        ("java", "List<Integer>> m = x();", "Map<String, ", "> m = x();", "List<Integer>"),
+        ("sql", "WHERE age > 3", "SELECT * FROM users ", "ORDER BY id;", "WHERE age > 3 "),
+        ("sql", "id, name FROM users;", "SELECT ", " FROM users;", "id, name"),
+        ("jsonl", '{"a": 2}', '{"a": 1}\n', "\n", '{"a": 2}'),
+        ("json", '{"a": 2}', '{"a": 1}\n', "\n", ""),
+        ("cpp", 'R"(a ) " b)"', "auto s = ", ";\n", 'R"(a ) " b)"'),
+        ("cpp", "1'000'000", "long n = ", ";\n", "1'000'000"),
+        (
+            "shellscript",
+            "start) run ;;\n  stop) halt ;;",
+            'case "$1" in\n  ',
+            "\nesac\n",
+            "start) run ;;\n  stop) halt ;;",
+        ),
+        ("shellscript", "it's a text (", "cat <<EOF\n", "\nEOF\n", "it's a text ("),
+        ("ruby", 'name.upcase}"', 'puts "#{', '}"\n', 'name.upcase}"'),
+    ],
+)
+def test_each_language_joins_by_its_own_rules(language, text, prefix, suffix, expected):
+    assert fit(text, Cursor(prefix, suffix, language)).text == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "prefix", "at_limit", "expected"),
+    [
+        ("python", "continue", "for x in y:\n    ", True, "continue"),
+        ("python", "return None", "def f():\n    ", True, "return None"),
+        ("python", "retur", "def f():\n    ", True, ""),
+        ("c", "int x = 1;\n  int y = 2;", "void f() {\n  ", True, "int x = 1;\n  int y = 2;"),
+        ("c", "int x = 1;\n  int y = 2", "void f() {\n  ", True, "int x = 1;"),
+        ("c", "for (int i = 0; i < n; i++)", "void f() {\n  ", False, ""),
+        ("python", "it__", "def __in", False, "it__"),
+        ("python", "_name_", "x = self.", False, "_name"),
+        ("python", "_", "x = self.", False, ""),
+        ("python", "_", "for ", False, "_"),
+        ("kotlin", "if (x > 0) return x", "fun f() {\n    ", False, "if (x > 0) return x"),
+        ("kotlin", "if (x > 0)", "fun f() {\n    ", False, ""),
+        ("kotlin", "fun size(): Int = n", "class A {\n    ", False, "fun size(): Int = n"),
+        ("kotlin", "fun size(): Int", "class A {\n    ", False, ""),
+    ],
+)
+def test_where_a_model_was_stopped_a_text_ends_behind_a_whole_statement(language, text, prefix, at_limit, expected):
+    suffix = "\n}\n" if "{" in prefix else "\n"
+    assert fit(text, Cursor(prefix, suffix, language), unfinished=True, at_limit=at_limit).text == expected
+
+
 def test_a_line_that_was_cut_to_what_stands_above_it_is_not_said_again():
     cursor = Cursor("on:\n  ", "\n", "yaml")
     assert fit("to: some-label\n  to: some-label@", cursor, unfinished=True).text == "to: some-label"
