@@ -29,8 +29,8 @@ class TokenHealer:
 
     def __init__(self, tokenizer: CodeTokenizer) -> None:
         self._tokenizer = tokenizer
-        # Of this healer alone: a cache of the class would keep every model alive that was loaded before.
-        self._starting = lru_cache(maxsize=256)(self._find_starting)
+        # Neither a cache of the class nor one that leads back to this healer: a model must go with its last reference.
+        self._starting = lru_cache(maxsize=256)(TokensInOrder(tokenizer).starting)
 
     def heal(self, ids: Sequence[int]) -> HealedPrompt:
         """Take back the blanks and line breaks at the end, which group by what follows, or else the last word.
@@ -55,7 +55,20 @@ class TokenHealer:
                 return None
         return self._starting(required) if required else None
 
-    def _find_starting(self, required: bytes) -> Tensor:
+    def _piece(self, id: int) -> bytes:
+        return self._tokenizer.token_bytes[id]
+
+    def _may_go(self, kept: Sequence[int]) -> bool:
+        return len(kept) > 1 and kept[-1] not in self._tokenizer.special_ids
+
+
+class TokensInOrder:
+    """The tokens of a vocabulary in the order of their bytes."""
+
+    def __init__(self, tokenizer: CodeTokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def starting(self, required: bytes) -> Tensor:
         """Return the ids of tokens that begin with these bytes, or that these bytes begin with."""
         pieces, ids = self._sorted
         low = bisect_left(pieces, required)
@@ -73,12 +86,6 @@ class TokenHealer:
         special = self._tokenizer.special_ids
         pairs = sorted((piece, id) for id, piece in enumerate(self._tokenizer.token_bytes) if id not in special)
         return [piece for piece, _ in pairs], [id for _, id in pairs]
-
-    def _piece(self, id: int) -> bytes:
-        return self._tokenizer.token_bytes[id]
-
-    def _may_go(self, kept: Sequence[int]) -> bool:
-        return len(kept) > 1 and kept[-1] not in self._tokenizer.special_ids
 
 
 def continues_word(left: bytes, right: bytes) -> bool:

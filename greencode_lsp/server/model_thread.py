@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,7 +49,9 @@ def load(options: LoadOptions, report: Callable[[str, int, int], None], ledger: 
     """Load a completer, on the model thread."""
     from greencode_lsp.completion.loading import load_completer
 
-    return load_completer(options, report, ledger)
+    completer = load_completer(options, report, ledger)
+    gc.collect()  # the model before this one, where some cycle of references still holds a part of it
+    return completer
 
 
 def examine(options: LoadOptions, completer: Completer | None, bound: tuple[str, float]) -> dict[str, Any]:

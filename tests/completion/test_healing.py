@@ -62,6 +62,9 @@ def test_a_healer_is_let_go_with_its_model(tokenizer):
     healer = TokenHealer(tokenizer)
     assert healer.allowed(b" retur", []) is not None
     seen = weakref.ref(healer)
-    del healer
-    gc.collect()
-    assert seen() is None
+    gc.disable()  # which may take minutes to look for cycles
+    try:
+        del healer
+        assert seen() is None
+    finally:
+        gc.enable()

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from greencode_lsp.completion.syntax.tables import (
     BRACKETS,
+    ENDED_BY,
     HOLE,
     OPENERS,
     OPTIONAL_ENDS,
@@ -249,7 +250,10 @@ class _Reader:
     def _begin_tag(self, position: int) -> int:
         name = NAME.match(self.text, position)
         assert name is not None
-        self.stack.append("<" + self._folded(name.group()))
+        begun = self._folded(name.group())
+        while self.syntax.html and self.stack and begun in ENDED_BY.get(self.stack[-1][1:-1], ()):
+            self.stack.pop()
+        self.stack.append("<" + begun)
         return name.end()
 
     def _tag(self, position: int, opening: str) -> int:

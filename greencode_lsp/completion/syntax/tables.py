@@ -26,6 +26,24 @@ OPTIONAL_ENDS = frozenset(
 )
 """HTML elements whose end tag may be left out (HTML Living Standard, 13.1.2.4)."""
 
+BLOCKS = frozenset(
+    "address,article,aside,blockquote,details,div,dl,fieldset,figcaption,figure,footer,form,h1,h2,h3,h4,h5,h6,header,"  # noqa: SIM905
+    "hgroup,hr,main,menu,nav,ol,p,pre,section,table,ul".split(",")
+)
+
+ENDED_BY: dict[str, frozenset[str]] = {
+    "p": BLOCKS,
+    "li": frozenset({"li"}),
+    "dt": frozenset({"dt", "dd"}),
+    "dd": frozenset({"dt", "dd"}),
+    "tr": frozenset({"tr"}),
+    "td": frozenset({"td", "th", "tr"}),
+    "th": frozenset({"td", "th", "tr"}),
+    "option": frozenset({"option", "optgroup"}),
+    "optgroup": frozenset({"optgroup"}),
+}
+"""Start tags that end an HTML element which they stand directly in (the same section)."""
+
 
 @dataclass(frozen=True)
 class StringForm:

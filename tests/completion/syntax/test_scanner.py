@@ -73,6 +73,10 @@ def test_reading_can_go_on_from_any_line(language, text, expected):
         ("html", "<a><b></a>", ("<b>",), ()),
         ("html", "<a></b>", ("</b>",), ("<a>",)),
         ("html", "<a <b>", ("<a",), ("<b>",)),
+        ("html", "<p>a<h2>b</h2>c</p>", ("</p>",), ()),
+        ("html", "<ul><li>a<li>b</ul>", (), ()),
+        ("html", "<ul><li>a<li>b</li></li></ul>", ("</li>",), ()),
+        ("html", "<ul><li>a<ul><li>b</li></ul></li></ul>", (), ()),
     ],
 )
 def test_what_nothing_closes_or_opened_is_named(language, text, problems, stack):
