@@ -17,7 +17,7 @@ from greencode_lsp.completion.fitting.endings import (
 )
 from greencode_lsp.completion.fitting.indentation import with_own_indentation
 from greencode_lsp.completion.fitting.joining import joined, only_closes, replaceable
-from greencode_lsp.completion.fitting.repeats import without_foreign_closers, without_known_lines
+from greencode_lsp.completion.fitting.repeats import repeats_line_above, without_foreign_closers, without_known_lines
 from greencode_lsp.completion.fitting.residue import without_chat
 from greencode_lsp.completion.fitting.statements import whole_forms
 from greencode_lsp.completion.syntax.tables import BRACKETS
@@ -125,7 +125,7 @@ def first_kept(forms: Iterator[str], cursor: Cursor, rest: str, least: int = 0) 
     parsed = 0
     for form in filter(str.strip, forms):
         for length in replaceable(form, rest):
-            if length < least or not cursor.balance.is_kept(form, length):
+            if length < least or not cursor.balance.is_kept(form, length) or repeats_line_above(form, length, cursor):
                 continue
             text = with_separator(form, cursor, length)
             if cursor.grammar is None or cursor.grammar.is_kept(text, rest[:length]):

@@ -106,6 +106,13 @@ def first_known_above(whole: list[str], cursor: Cursor) -> int:
     return len(whole)
 
 
+def repeats_line_above(text: str, replaces: int, cursor: Cursor) -> bool:
+    """Say whether a text makes the cursor's line, with what stays behind it, the same as the line above."""
+    whole = cursor.line_prefix + text + cursor.line_suffix[replaces:]
+    above = cursor.above[-1] if cursor.above else ""
+    return "\n" not in text and is_telling(whole) and whole.rstrip() == above.rstrip()
+
+
 def is_telling(line: str) -> bool:
     """Say whether a line has words that do more than to close something."""
     content = line.strip()

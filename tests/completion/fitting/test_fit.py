@@ -179,10 +179,12 @@ def test_what_a_chat_says_about_code_is_not_shown_as_code(language, text, prefix
         ("items.append(x)", "    items.append(x)\n    ", ""),
         ("a = 1\nb = 2\nb = 2", "", "a = 1\nb = 2"),
         ("}", "}\n", ""),
+        ("A", "f(g('A'))\nf(g('", ""),
     ],
 )
 def test_a_line_above_is_not_said_again(text, prefix, expected):
-    assert fit(text, Cursor(prefix, "", "python")).text == expected
+    suffix = "'))\n" if prefix.endswith("'") else ""
+    assert fit(text, Cursor(prefix, suffix, "python")).text == expected
 
 
 @pytest.mark.parametrize(
