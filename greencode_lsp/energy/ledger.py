@@ -28,6 +28,9 @@ PRUNED_AT_ONCE = 5000
 
 LAST_COMPLETIONS = 60
 
+STEPS_BETWEEN_LOOKS = 10_000
+"""Instructions of SQLite's machine, some tenths of a millisecond, between two looks at whether to go on reading."""
+
 Read = TypeVar("Read")
 
 
@@ -197,9 +200,17 @@ class Ledger:
         """Whether the file at `path` is gone, or another one than was opened: what is written now would be lost."""
         return _identity(self.path) != self._file
 
-    def interrupt(self) -> None:
-        """Let what runs on another thread fail at once."""
-        self._connection.interrupt()
+    @contextmanager
+    def reading_until(self, stopped: Callable[[], bool]) -> Iterator[None]:
+        """Let what is read in this block fail with "interrupted" from when `stopped` says so, however long it takes.
+
+        SQLite's own `interrupt` only reaches what runs at that moment, and not what is about to begin.
+        """
+        self._connection.set_progress_handler(stopped, STEPS_BETWEEN_LOOKS)
+        try:
+            yield
+        finally:
+            self._connection.set_progress_handler(None, 0)
 
     def close(self) -> None:
         """Close the file."""

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,6 +63,7 @@ class LedgerThread:
         self._ledger: Ledger | None = None
         self._reason = "not opened yet"
         self._jobs: queue.SimpleQueue[Change | _Question | _Keep | _Close] = queue.SimpleQueue()
+        self._closing = threading.Event()
         self._waiting: list[Change] = []
         self._retry_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
@@ -105,9 +105,7 @@ class LedgerThread:
     def close(self, seconds: float = CLOSING_SECONDS) -> None:
         """Write what waits and close the file; after so many seconds log what is lost, and return."""
         self._jobs.put(_Close(time.monotonic() + seconds))
-        if (ledger := self._ledger) is not None:
-            with suppress(sqlite3.ProgrammingError):  # just closed
-                ledger.interrupt()  # a long question must not keep what waits from being written
+        self._closing.set()  # a long question must not keep what waits from being written
         self._thread.join(seconds + 2 * BUSY_SECONDS)
 
     def _put(self, ask: Callable[[Ledger | NullLedger], Answer], of_all: bool) -> Future[Answer]:
@@ -218,7 +216,8 @@ class LedgerThread:
         try:
             late = question.of_all and self._waiting
             source = NullLedger(self._reason, self._now) if late else self._readable()
-            question.answer.set_result(question.ask(source))
+            with source.reading_until(self._closing.is_set):
+                question.answer.set_result(question.ask(source))
         except Exception as error:
             question.answer.set_exception(error)
 

@@ -7,6 +7,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -60,6 +61,10 @@ class NullLedger:
     def __init__(self, reason: str, now: Callable[[], datetime] = utc_now) -> None:
         self.reason: str | None = reason
         self._now = now
+
+    def reading_until(self, stopped: Callable[[], bool]) -> AbstractContextManager[None]:
+        """Do nothing: nothing is read."""
+        return nullcontext()
 
     def record(self, entry: Entry) -> None:
         """Forget a completion."""

@@ -157,12 +157,16 @@ def test_what_is_older_than_the_days_to_keep_is_pruned_and_0_keeps_all(path: Pat
         assert kept(path) == left
 
 
-def test_a_long_question_does_not_keep_the_last_completions_from_the_file(path: Path) -> None:
-    begun = threading.Event()
+@pytest.mark.parametrize("begins", ["before closing", "behind closing"])
+def test_a_long_question_does_not_keep_the_last_completions_from_the_file(path: Path, begins: str) -> None:
+    asked, closed = threading.Event(), threading.Event()
+    if begins == "before closing":
+        closed.set()
 
     def count(ledger: Ledger | NullLedger) -> None:
         assert isinstance(ledger, Ledger)
-        begun.set()
+        asked.set()
+        closed.wait()
         forever = (
             "WITH RECURSIVE endless(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM endless) SELECT COUNT(*) FROM endless"
         )
@@ -170,9 +174,11 @@ def test_a_long_question_does_not_keep_the_last_completions_from_the_file(path: 
 
     thread = LedgerThread(path, now=lambda: NOON)
     answer = thread.ask(count)
-    begun.wait()
+    asked.wait()
     thread.record(entry("a"))
-    thread.close()
+    thread.close(seconds=0)
+    closed.set()
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):
         answer.result()
+    thread.close()
     assert kept(path) == ["a"]
