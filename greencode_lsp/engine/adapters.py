@@ -20,6 +20,7 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture, Layer, Linear, Norm, Weights
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.grid import as_codes, from_codes, nearest_codes, on_grid
+from greencode_lsp.engine.validation import check_dtype, check_finite
 
 ADAPTERS_FILE = "adapters.safetensors"
 
@@ -81,16 +82,30 @@ def load_adapters(path: Path, shape: Architecture, identity: str = "") -> Adapte
         match = NAME.fullmatch(name)
         if match is None or int(match[1]) >= shape.layers or match[2] not in PARTS:
             raise EngineError(f"{path}: no part of this model is called {name!r}")
+        if match[3] != "codes":
+            check_dtype(tensors[name], name, path)
+            check_finite(tensors[name], name, path)
     return Adapters(tensors, facts.get("matrices") == "4 bits")
 
 
 def merge_adapters(weights: Weights, adapters: Adapters) -> Weights:
     """Return weights with the changes in them; raise `EngineError` where a change does not fit."""
+    for name in adapters.changes:
+        check_used(weights, name, adapters.changes)
     try:
         layers = tuple(merged_layer(layer, index, adapters) for index, layer in enumerate(weights.layers))
     except (RuntimeError, KeyError) as error:
         raise EngineError(f"these adapters do not fit the model: {error}") from error
     return replace(weights, layers=layers)
+
+
+def check_used(weights: Weights, name: str, changes: Mapping[str, Tensor]) -> None:
+    """Raise `EngineError` where a change is of something that the model does not have, or is half of one."""
+    match = NAME.fullmatch(name)
+    part = match and getattr(weights.layers[int(match[1])], match[2])
+    lacks_bias = part is not None and part.bias is None and name.endswith(".bias")
+    if part is None or lacks_bias or (name.endswith(".down") and name.removesuffix("down") + "up" not in changes):
+        raise EngineError(f"these adapters do not fit the model: it has nothing that {name!r} changes")
 
 
 def merged_layer(layer: Layer, index: int, adapters: Adapters) -> Layer:

@@ -6,10 +6,27 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from greencode_lsp.engine.errors import EngineError
+
+LARGEST = {
+    "layers": 1 << 10,
+    "hidden_size": 1 << 16,
+    "heads": 1 << 10,
+    "kv_heads": 1 << 10,
+    "head_size": 1 << 10,
+    "intermediate_size": 1 << 18,
+    "vocabulary_size": 1 << 22,
+    "context_length": 1 << 22,
+}
+"""Far above every released model's. What is larger is a mistake, and would only be found out when memory is full."""
+
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything about a decoder-only transformer that is not a weight. Sizes are counts of elements."""
+    """Everything about a decoder-only transformer that is not a weight. Sizes are counts of elements.
+
+    Raises `EngineError` where sizes are absurd or do not fit each other.
+    """
 
     family: str
     layers: int
@@ -17,6 +34,7 @@ class Architecture:
     heads: int
     kv_heads: int
     head_size: int
+    intermediate_size: int
     vocabulary_size: int
     context_length: int
     norm: Literal["rms", "layer"]
@@ -26,6 +44,34 @@ class Architecture:
     end_of_text: tuple[int, ...]
     parallel_residual: bool = False
     """Attention and MLP both read what enters the layer (GPT-NeoX), rather than the MLP what attention leaves."""
+
+    def __post_init__(self) -> None:
+        for name, largest in LARGEST.items():
+            if not 1 <= getattr(self, name) <= largest:
+                raise EngineError(f"the model's {name} is {getattr(self, name)}, wanted 1 to {largest}")
+        if self.heads % self.kv_heads:
+            raise EngineError(f"the model has {self.heads} heads, wanted a multiple of its {self.kv_heads} K/V heads")
+
+    @property
+    def attention_size(self) -> int:
+        """Numbers in all heads' queries of a row."""
+        return self.heads * self.head_size
+
+    @property
+    def kv_size(self) -> int:
+        """Numbers in all heads' keys, or values, of a row."""
+        return self.kv_heads * self.head_size
+
+    @property
+    def matrices(self) -> dict[str, tuple[int, int]]:
+        """The shape [out, in] of each matrix of a layer, by its field of `Layer`."""
+        hidden, inner = self.hidden_size, self.intermediate_size
+        return {
+            "qkv": (self.attention_size + 2 * self.kv_size, hidden),
+            "attention_out": (hidden, self.attention_size),
+            "mlp_in": (2 * inner if self.gated else inner, hidden),
+            "mlp_out": (hidden, inner),
+        }
 
 
 @dataclass(frozen=True)
@@ -55,7 +101,8 @@ class Layer:
     """One pre-norm decoder layer, with the projections that read the same input fused into one.
 
     Shapes: qkv [(heads + 2 * kv_heads) * head_size, hidden], attention_out [hidden, heads * head_size],
-    mlp_in [intermediate, hidden] (gate above up, twice as tall, when gated), mlp_out [hidden, intermediate].
+    mlp_in [intermediate, hidden] (gate above up, twice as tall, when gated), mlp_out [hidden, intermediate]:
+    `Architecture.matrices` has the numbers.
     query_norm and key_norm [head_size] normalise every head before it is rotated, where the family does so (Qwen3).
     """
 

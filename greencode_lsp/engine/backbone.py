@@ -26,12 +26,13 @@ from greencode_lsp.engine.architecture import (
 from greencode_lsp.engine.cache import Cache
 from greencode_lsp.engine.checkpoint import Checkpoint
 from greencode_lsp.engine.drafts.drafter import Draft, Drafter, DraftNetwork
-from greencode_lsp.engine.errors import NumericalError
+from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.exits import ExitHead, Translator, changed_head, translator_bytes
 from greencode_lsp.engine.families import family_of
 from greencode_lsp.engine.identity import weights_identity
 from greencode_lsp.engine.kv_map import KvFiller, KvMap, check_halves
 from greencode_lsp.engine.shortlist import PartOfHead
+from greencode_lsp.engine.validation import check_token_ids
 
 if TYPE_CHECKING:
     from greencode_lsp.policy.learned import PolicyNetwork
@@ -113,6 +114,7 @@ class Backbone:
 
     def embed(self, tokens: list[int], start: int) -> Tensor:
         """Return the hidden states [rows, hidden] that enter layer 1 for tokens at positions from `start`."""
+        check_token_ids(tokens, self.shape.vocabulary_size)
         hidden = self.weights.embedding[torch.tensor(tokens, dtype=torch.long, device=self.device)]
         positions = self.weights.positions
         if isinstance(positions, LearnedPositions):
@@ -363,8 +365,12 @@ def load_backbone(
     """
     checkpoint = Checkpoint(folder, torch.device(device), dtype)
     family = family_of(checkpoint.config)
-    shape = family.read_architecture(checkpoint.config)
-    weights = family.read_weights(checkpoint, checkpoint.config, shape)
+    try:
+        shape = family.read_architecture(checkpoint.config)
+        weights = family.read_weights(checkpoint, checkpoint.config, shape)
+        checkpoint.check_all_read()
+    except EngineError as error:
+        raise error if str(folder) in str(error) else EngineError(f"{folder}: {error}") from error
     if adapters is not None:
         weights = merge_adapters(weights, load_adapters(adapters, shape, weights_identity(folder)))
     return Backbone(shape, weights)

@@ -19,6 +19,7 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture, Linear, Norm
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.grid import as_codes, fits_grid, fitted_codes, from_codes
+from greencode_lsp.engine.validation import check_dtype, check_tensor
 
 EXITS_FILE = "exits.safetensors"
 
@@ -132,7 +133,10 @@ def load_exits(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             shortlist = checked_shortlist(path, tensors.pop(SHORTLIST, None), shape)
             depths = checked_depths(path, file.metadata() or {}, shape, identity, shortlist is not None)
-            tensors = {name: tensor.to(dtype) for name, tensor in with_matrices(tensors).items()}
+            tensors = with_matrices(tensors)
+            for name, tensor in tensors.items():
+                check_dtype(tensor, name, path)
+            tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
     except FileNotFoundError as error:
         raise EngineError(f"{path} does not exist; train it with: greencode train exits") from error
     except EngineError:
@@ -160,6 +164,8 @@ def checked_depths(
     if facts.get("format") not in READABLE:
         raise EngineError(f"{path} has format {facts.get('format')!r}, this greencode reads {FORMAT!r}; train it again")
     depths = json.loads(facts.get("exits", "[]"))
+    if not isinstance(depths, list):
+        raise EngineError(f"{path} has exits {depths}, wanted a list of depths")
     for name, here in (("layers", shape.layers), ("hidden_size", shape.hidden_size)):
         if facts.get(name) != str(here):
             raise EngineError(f"{path} is for a model with {name} {facts.get(name)}, this one has {here}")
@@ -192,6 +198,8 @@ class HeadReader:
         hidden = self._shape.hidden_size
         rows = self._tensor(f"{prefix}.mlp_in.weight", None, hidden).shape[0]
         width = rows // 2 if self._shape.gated else rows
+        if self._shape.gated and rows % 2:
+            raise EngineError(f"{self._path}: tensor '{prefix}.mlp_in.weight' has {rows} rows, wanted an even number")
         mlp_in, mlp_out = (f"{prefix}.mlp_{part}" for part in ("in", "out"))
         return Translator(
             self._norm(f"{prefix}.mlp_norm"), self.linear(mlp_in, rows, hidden), self.linear(mlp_out, hidden, width)
@@ -205,12 +213,7 @@ class HeadReader:
     def _tensor(self, name: str, *sizes: int | None) -> Tensor:
         if name not in self._tensors:
             raise EngineError(f"{self._path} has no tensor {name!r}; it is not complete")
-        tensor = self._tensors[name]
-        wanted = tuple(have if size is None else size for have, size in zip(tensor.shape, sizes, strict=False))
-        if tensor.dim() != len(sizes) or tuple(tensor.shape) != wanted:
-            shown = ["any" if size is None else size for size in sizes]
-            raise EngineError(f"{self._path}: {name} has shape {list(tensor.shape)}, this model needs {shown}")
-        return tensor
+        return check_tensor(self._tensors[name], name, self._path, *sizes)
 
 
 def translator_bytes(head: ExitHead) -> int:

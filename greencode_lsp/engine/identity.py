@@ -47,5 +47,6 @@ def exits_identity(path: Path) -> str:
 def _describe(file: Any, name: str) -> tuple[str, str, list[int], bytes]:
     piece = file.get_slice(name)
     shape = list(piece.get_shape())
-    first = piece[0, :SAMPLE] if len(shape) == 2 else piece[:SAMPLE]
+    of_matrix = len(shape) == 2 and shape[0]
+    first = piece[0, :SAMPLE] if of_matrix else file.get_tensor(name).flatten()[:SAMPLE]
     return name, str(piece.get_dtype()), shape, first.float().numpy().tobytes()

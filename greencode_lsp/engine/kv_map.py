@@ -23,6 +23,7 @@ from greencode_lsp.engine.architecture import Architecture, Linear
 from greencode_lsp.engine.cache import BLOCK_ROWS, Cache
 from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.grid import as_codes, fits_grid, from_codes, nearest_codes, on_grid
+from greencode_lsp.engine.validation import check_dtype, check_tensor
 from greencode_lsp.files import replace_file
 
 KV_MAP_FILES = "kv_map-*.safetensors"
@@ -122,9 +123,12 @@ def load_kv_map(path: Path, shape: Architecture, identity: str = "") -> KvMap:
     if identity and facts.get("weights_sha256", "") not in ("", identity):
         raise EngineError(f"{path} was fitted to other weights than this model's; fit it again or fetch its model")
     wanted = [(shape.layers - depth) * 2 * shape.kv_heads * shape.head_size, shape.hidden_size]
-    for name, size in (("weight", wanted), ("bias", wanted[:1])):
-        if name not in tensors or list(tensors[name].shape) != size:
-            raise EngineError(f"{path} has no {name} of shape {size}; fit it again")
+    for name, sizes in (("weight", wanted), ("bias", wanted[:1])):
+        if name not in tensors:
+            raise EngineError(f"{path} has no tensor {name!r}; fit it again")
+        check_tensor(tensors[name], name, path, *sizes)
+    if near < 0 or not 0 <= upper_loss <= 1:
+        raise EngineError(f"{path} keeps {near} rows and may lose {upper_loss}, wanted 0 rows or more and a share")
     return KvMap(depth, Linear(tensors["weight"], tensors["bias"]), near, upper_loss)
 
 
@@ -144,6 +148,10 @@ def read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             int(facts["depth"]), float(facts["upper_loss"]), int(facts["near"]), facts["layers"]
             if "codes" in tensors:
                 tensors["weight"] = from_codes(*(tensors.pop(name) for name in ("codes", "scales", "minima")))
+        for name, tensor in tensors.items():
+            check_dtype(tensor, name, path)
+    except EngineError:
+        raise
     except Exception as error:  # safetensors raises its own, undocumented types
         raise EngineError(f"{path} is not a readable map of keys and values: {error!r}") from error
     if facts.get("format") != FORMAT:

@@ -175,8 +175,8 @@ def read_policy(path: Path) -> PolicyFile:
             if facts["format"] not in (FORMAT, CONFIRMING_FORMAT):
                 raise PolicyError(f"{path} has format {facts['format']}, which this version of greencode does not know")
             names = TENSORS if facts["format"] == FORMAT else TENSORS + CONFIRMING
-            tensors = {name: file.get_tensor(f"policy.{name}").astype(np.float32) for name in names}
-            grid = file.get_tensor("policy.grid").astype(np.float32)
+            tensors = {name: floats(file.get_tensor(f"policy.{name}"), name) for name in names}
+            grid = floats(file.get_tensor("policy.grid"), "grid")
         policy = PolicyFile(
             exits=tuple(int(depth) for depth in json.loads(facts["exits"])),
             hidden_size=int(facts["hidden_size"]),
@@ -192,6 +192,13 @@ def read_policy(path: Path) -> PolicyFile:
     return policy
 
 
+def floats(numbers: NDArray[Any], name: str) -> Floats:
+    """Return floating-point numbers in single precision; raise `ValueError` for whole ones."""
+    if numbers.dtype.kind != "f":
+        raise ValueError(f"{name} is of type {numbers.dtype}, wanted floating-point numbers")
+    return numbers.astype(np.float32)
+
+
 def load_network(path: Path, exits: tuple[int, ...], hidden_size: int) -> PolicyNetwork:
     """Read a policy for a model with these exits; raise `PolicyError` when it was trained for another."""
     policy = read_policy(path)
@@ -204,7 +211,11 @@ def load_network(path: Path, exits: tuple[int, ...], hidden_size: int) -> Policy
 
 def _check(path: Path, policy: PolicyFile) -> None:
     exits, tensors = len(policy.exits), policy.tensors
-    width, second = tensors["in.bias"].shape[-1], tensors["mid.bias"].shape[-1]
+
+    def last(name: str) -> int:  # 0 is no size of anything: what has no dimension is a wrong shape then
+        return tensors[name].shape[-1] if tensors[name].ndim else 0
+
+    width, second = last("in.bias"), last("mid.bias")
     expected = {
         "in.weight": (exits, width, policy.hidden_size),
         "in.bias": (exits, width),
@@ -214,17 +225,22 @@ def _check(path: Path, policy: PolicyFile) -> None:
         "out.bias": (exits, 2),
     }
     if policy.confirms:
-        third = tensors["confirm.mid.bias"].shape[-1]
+        third = last("confirm.mid.bias")
         expected |= {
             "confirm.mid.weight": (exits, third, width + 1),
             "confirm.mid.bias": (exits, third),
             "confirm.out.weight": (exits, 1, third + 1),
             "confirm.out.bias": (exits, 1),
         }
-    wrong = [name for name, shape in expected.items() if tensors[name].shape != shape]
+    wrong = [name for name, shape in expected.items() if tensors[name].shape != shape or 0 in shape]
     broken = [name for name in expected if not np.isfinite(tensors[name]).all()]
+    if policy.grid.ndim != 1 or np.isnan(policy.grid).any():
+        raise PolicyError(f"{path} is damaged or no policy (its grid is no row of numbers); fetch it again")
     if wrong or broken or policy.inputs not in INPUTS or math.isnan(policy.stop_threshold) or not exits:
-        what = (
-            f"wrong shape of {wrong[0]}" if wrong else f"NaN or infinite {broken[0]}" if broken else "unknown metadata"
-        )
+        what = "unknown metadata"
+        if wrong:
+            found, wanted = (list(sizes) for sizes in (tensors[wrong[0]].shape, expected[wrong[0]]))
+            what = f"{wrong[0]} has shape {found}, wanted {wanted}"
+        elif broken:
+            what = f"NaN or infinite numbers in {broken[0]}"
         raise PolicyError(f"{path} is damaged or no policy ({what}); train it again or fetch it again")

@@ -189,7 +189,7 @@ def test_a_file_that_is_no_drafter_of_this_model_is_one_line(
         assert load_network(bundle, twins.folder, twins.backbone) is None
     assert "is not a readable drafter" in caplog.text
     save_drafter(path, random_network(replace(shape, hidden_size=8)), "")
-    with pytest.raises(EngineError, match=r"this model needs"):
+    with pytest.raises(EngineError, match=r"has shape \[8, 8\], wanted "):
         load_drafter(path, shape)
     network = random_network(shape)
     strange = replace(network, head=replace(network.head, shortlist=torch.tensor([VOCABULARY])))

@@ -8,6 +8,7 @@ from greencode_lsp.engine.cuda.buckets import MOST_ROWS, row_bucket
 from greencode_lsp.engine.cuda.buffers import Buffers
 from greencode_lsp.engine.cuda.exchange import Exchange
 from greencode_lsp.engine.cuda.graphs import Computation, Graphs
+from greencode_lsp.engine.validation import check_token_ids
 
 
 class StaticEmbedding:
@@ -20,6 +21,7 @@ class StaticEmbedding:
 
     def embed(self, tokens: list[int], start: int) -> Tensor:
         """Return the hidden states [rows, hidden] that enter layer 1 for tokens at positions from `start`."""
+        check_token_ids(tokens, self._plain.shape.vocabulary_size)
         rows = len(tokens)
         bucket = row_bucket(rows)
         self._exchange.ask((start, *tokens))

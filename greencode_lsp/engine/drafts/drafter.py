@@ -27,6 +27,7 @@ from greencode_lsp.engine.exits import (
     with_codes,
     with_matrices,
 )
+from greencode_lsp.engine.validation import check_dtype
 from greencode_lsp.files import replace_file
 
 DRAFTER_FILE = "drafter.safetensors"
@@ -110,7 +111,11 @@ def load_drafter(path: Path, shape: Architecture, identity: str = "") -> DraftNe
             facts = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         shortlist = tensors.pop(SHORTLIST, None)
-        tensors = {name: tensor.float() for name, tensor in with_matrices(tensors).items()}
+        tensors = with_matrices(tensors)
+        for name, tensor in tensors.items():
+            check_dtype(tensor, name, path)
+    except EngineError:
+        raise
     except Exception as error:  # safetensors raises its own, undocumented types
         raise EngineError(f"{path} is not a readable drafter: {error!r}; train it again") from error
     if facts.get("format") != FORMAT:
@@ -120,6 +125,7 @@ def load_drafter(path: Path, shape: Architecture, identity: str = "") -> DraftNe
     ids = checked_shortlist(path, shortlist, shape)
     if ids is None:
         raise EngineError(f"{path} has no shortlist of tokens; train it again")
-    reader, size = HeadReader(path, tensors, shape), shape.hidden_size
+    reader = HeadReader(path, {name: tensor.float() for name, tensor in tensors.items()}, shape)
+    size = shape.hidden_size
     of_state, of_token = (reader.linear(f"{PREFIX}.{part}", size, size) for part in ("of_state", "of_token"))
     return DraftNetwork(of_state, of_token, reader.head(PREFIX, ids))

@@ -92,7 +92,7 @@ def load_ngrams(path: Path, vocabulary: int) -> NgramTable:
         if facts["format"] != FORMAT:
             raise EngineError(f"{path} has format {facts['format']}, this greencode reads {FORMAT}; {again}")
         counted = int(facts["vocabulary"])
-        if counted > vocabulary:
+        if not 1 <= counted <= vocabulary:
             raise EngineError(f"{path} is of {counted} different tokens, this model has {vocabulary}; {again}")
         return NgramTable(counted, {length: _read(tensors, length, counted) for length in _lengths(tensors)})
     except EngineError:
@@ -112,7 +112,9 @@ def _read(tensors: Mapping[str, NDArray[Any]], length: int, vocabulary: int) -> 
     runs, following, likely = (tensors[f"{name}.{length}"] for name in ("runs", "following", "likely"))
     if runs.shape != (len(likely), length) or following.shape != likely.shape or likely.dtype != np.uint8:
         raise ValueError(f"runs of {length} tokens and what follows them do not belong together")
-    if len(runs) and max(int(runs.max()), int(following.max())) >= vocabulary:
+    if runs.dtype.kind not in "iu" or following.dtype.kind not in "iu":
+        raise ValueError(f"ids of type {runs.dtype} and {following.dtype}, wanted whole numbers")
+    if len(runs) and not all(int(ids.min()) >= 0 and int(ids.max()) < vocabulary for ids in (runs, following)):
         raise ValueError("ids outside of the vocabulary")
     keys = np.zeros(len(runs), np.int64)
     for token in runs.T:

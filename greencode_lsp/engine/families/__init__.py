@@ -11,6 +11,7 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture, Weights
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.families import gpt2, gpt_neox, llama, mistral, opt, qwen2, qwen3, starcoder2
+from greencode_lsp.engine.families.reading import shown
 
 
 class Family(Protocol):
@@ -33,6 +34,6 @@ FAMILIES: dict[str, Family] = {
 def family_of(config: Mapping[str, Any]) -> Family:
     """Return the adapter for a `config.json`; raise `EngineError` naming those that work."""
     model_type = config.get("model_type")
-    if model_type not in FAMILIES:
-        raise EngineError(f"unknown model family {model_type!r}; greencode runs: {', '.join(sorted(FAMILIES))}")
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
+        raise EngineError(f"unknown model family {shown(model_type)}; greencode runs: {', '.join(sorted(FAMILIES))}")
     return FAMILIES[model_type]

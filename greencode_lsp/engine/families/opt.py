@@ -7,7 +7,8 @@ from torch import Tensor
 
 from greencode_lsp.engine.architecture import Architecture, Layer, LearnedPositions, Weights
 from greencode_lsp.engine.errors import EngineError
-from greencode_lsp.engine.families.reading import end_of_text, integer, read_head, read_norm, stacked
+from greencode_lsp.engine.families.picking import query_key_value, read_embedding, read_head, read_norm, single, take
+from greencode_lsp.engine.families.reading import end_of_text, integer, shown, switch
 
 MODEL_TYPE = "opt"
 
@@ -17,12 +18,12 @@ POSITION_OFFSET = 2
 def read_architecture(config: Mapping[str, Any]) -> Architecture:
     """Translate an OPT `config.json`; raise `EngineError` for the two variants no other OPT shares (350m)."""
     hidden, heads = integer(config, "hidden_size"), integer(config, "num_attention_heads")
-    if not config.get("do_layer_norm_before", True) or config.get("_remove_final_layer_norm", False):
+    if not switch(config, "do_layer_norm_before", True) or switch(config, "_remove_final_layer_norm", False):
         raise EngineError("this OPT normalises after its layers (as opt-350m does); greencode runs pre-norm OPT only")
     if integer(config, "word_embed_proj_dim", default=hidden) != hidden:
         raise EngineError("this OPT projects its embeddings (as opt-350m does); greencode runs OPT without that")
     if config.get("activation_function", "relu") != "relu":
-        raise EngineError(f"OPT with activation {config['activation_function']!r}; greencode runs OPT with relu")
+        raise EngineError(f"OPT with activation {shown(config['activation_function'])}; greencode runs OPT with relu")
     return Architecture(
         family=MODEL_TYPE,
         layers=integer(config, "num_hidden_layers"),
@@ -30,6 +31,7 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
         heads=heads,
         kv_heads=heads,
         head_size=hidden // heads,
+        intermediate_size=integer(config, "ffn_dim"),
         vocabulary_size=integer(config, "vocab_size"),
         context_length=integer(config, "max_position_embeddings"),
         norm="layer",
@@ -43,23 +45,26 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
 def read_weights(tensors: Mapping[str, Tensor], config: Mapping[str, Any], shape: Architecture) -> Weights:
     """Pick an OPT's tensors. Checkpoints name them with or without a leading `model.`."""
     root = "model.decoder" if "model.decoder.embed_tokens.weight" in tensors else "decoder"
-    embedding = tensors[f"{root}.embed_tokens.weight"]
+    hidden, biased = shape.hidden_size, switch(config, "enable_bias", True)
+    embedding = read_embedding(tensors, f"{root}.embed_tokens.weight", shape)
+    table = take(tensors, f"{root}.embed_positions.weight", shape.context_length + POSITION_OFFSET, hidden)
     return Weights(
         embedding=embedding,
-        positions=LearnedPositions(tensors[f"{root}.embed_positions.weight"], POSITION_OFFSET),
-        layers=tuple(read_layer(tensors, f"{root}.layers.{index}") for index in range(shape.layers)),
-        final_norm=read_norm(tensors, f"{root}.final_layer_norm"),
-        head=read_head(tensors, embedding),
+        positions=LearnedPositions(table, POSITION_OFFSET),
+        layers=tuple(read_layer(tensors, f"{root}.layers.{index}", shape, biased) for index in range(shape.layers)),
+        final_norm=read_norm(tensors, f"{root}.final_layer_norm", hidden),
+        head=read_head(tensors, embedding, config),
     )
 
 
-def read_layer(tensors: Mapping[str, Tensor], prefix: str) -> Layer:
+def read_layer(tensors: Mapping[str, Tensor], prefix: str, shape: Architecture, biased: bool) -> Layer:
     """Pick and fuse the tensors of one layer."""
+    sizes, hidden = shape.matrices, shape.hidden_size
     return Layer(
-        attention_norm=read_norm(tensors, f"{prefix}.self_attn_layer_norm"),
-        qkv=stacked(tensors, *(f"{prefix}.self_attn.{name}_proj" for name in "qkv")),
-        attention_out=stacked(tensors, f"{prefix}.self_attn.out_proj"),
-        mlp_norm=read_norm(tensors, f"{prefix}.final_layer_norm"),
-        mlp_in=stacked(tensors, f"{prefix}.fc1"),
-        mlp_out=stacked(tensors, f"{prefix}.fc2"),
+        attention_norm=read_norm(tensors, f"{prefix}.self_attn_layer_norm", hidden),
+        qkv=query_key_value(tensors, f"{prefix}.self_attn", shape, biased),
+        attention_out=single(tensors, f"{prefix}.self_attn.out_proj", sizes["attention_out"], biased),
+        mlp_norm=read_norm(tensors, f"{prefix}.final_layer_norm", hidden),
+        mlp_in=single(tensors, f"{prefix}.fc1", sizes["mlp_in"], biased),
+        mlp_out=single(tensors, f"{prefix}.fc2", sizes["mlp_out"], biased),
     )

@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
-from greencode_lsp.engine.architecture import Architecture, Layer, Norm, Weights
+from greencode_lsp.engine.architecture import Architecture, Layer, Weights
 from greencode_lsp.engine.families import llama
+from greencode_lsp.engine.families.picking import read_norm
 from greencode_lsp.engine.families.reading import integer, refuse_sliding_window
 
 MODEL_TYPE = "qwen3"
@@ -23,15 +24,15 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
 def read_weights(tensors: Mapping[str, Tensor], config: Mapping[str, Any], shape: Architecture) -> Weights:
     """Pick a Qwen3's tensors: a Llama's, and two more norms per layer."""
     weights = llama.read_weights(tensors, config, shape)
-    layers = (with_head_norms(layer, tensors, index) for index, layer in enumerate(weights.layers))
+    layers = (with_head_norms(layer, tensors, index, shape.head_size) for index, layer in enumerate(weights.layers))
     return replace(weights, layers=tuple(layers))
 
 
-def with_head_norms(layer: Layer, tensors: Mapping[str, Tensor], index: int) -> Layer:
-    """Return the layer with its norms over the heads of queries and keys."""
+def with_head_norms(layer: Layer, tensors: Mapping[str, Tensor], index: int, size: int) -> Layer:
+    """Return the layer with its norms over the `size` numbers of each head of queries and keys."""
     prefix = f"model.layers.{index}.self_attn"
     return replace(
         layer,
-        query_norm=Norm(tensors[f"{prefix}.q_norm.weight"]),
-        key_norm=Norm(tensors[f"{prefix}.k_norm.weight"]),
+        query_norm=read_norm(tensors, f"{prefix}.q_norm", size, biased=False),
+        key_norm=read_norm(tensors, f"{prefix}.k_norm", size, biased=False),
     )

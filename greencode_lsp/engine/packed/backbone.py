@@ -20,6 +20,7 @@ from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.grid import GROUP
 from greencode_lsp.engine.kv_map import KvFiller, KvMap
+from greencode_lsp.engine.packed.checking import check_cache, check_done, check_linear, check_states, check_weights
 from greencode_lsp.engine.packed.drafter import PAYS_WITH, PackedDrafter
 from greencode_lsp.engine.packed.filler import PackedFiller
 from greencode_lsp.engine.packed.library import KernelUnavailableError, load_library
@@ -32,6 +33,7 @@ from greencode_lsp.engine.packed.structures import CLayer, CShape, describe_laye
 from greencode_lsp.engine.packed.weights import PackedHead, PackedLayer, PackedLinear, PackedWeights
 from greencode_lsp.engine.packed.workspace import Workspace, copied
 from greencode_lsp.engine.threads import alone
+from greencode_lsp.engine.validation import check_token_ids
 
 if TYPE_CHECKING:
     from greencode_lsp.policy.learned import PolicyNetwork
@@ -46,6 +48,7 @@ class PackedBackbone:
     """A model's shape and packed weights, and the computations on them. Used from one thread only."""
 
     def __init__(self, shape: Architecture, weights: PackedWeights) -> None:
+        check_weights(weights, shape)
         self.shape, self.weights = shape, weights
         self._library = load_library()
         self._layers = (CLayer * shape.layers)(*map(describe_layer, weights.layers))
@@ -53,17 +56,17 @@ class PackedBackbone:
         self._parts: dict[int, PackedPart] = {}
         self._workspace = Workspace()
         self._rotary = half_tables(weights.positions)
-        mlp_out = weights.layers[0].mlp_out.weight
         self._shape = CShape(
             shape.hidden_size,
             shape.heads,
             shape.kv_heads,
             shape.head_size,
-            mlp_out.inputs,
+            shape.intermediate_size,
             int(shape.gated),
             int(shape.norm == "layer"),
             shape.norm_epsilon,
             *map(pointer, self._rotary),
+            shape.context_length,
         )
 
     @property
@@ -85,6 +88,7 @@ class PackedBackbone:
     def embed(self, tokens: list[int], start: int) -> Tensor:
         """Return the hidden states [rows, hidden] that enter layer 1 for tokens at positions from `start`."""
         embedding, positions = self.weights.embedding, self.weights.positions
+        check_token_ids(tokens, self.shape.vocabulary_size)
         with alone():
             indices = torch.tensor(tokens, dtype=torch.long)
             hidden = self.weights.head.weight.rows(indices) if embedding is None else embedding[indices].float()
@@ -106,7 +110,9 @@ class PackedBackbone:
         rows, count, shape = hidden.shape[0], len(layers), ctypes.byref(self._shape)
         if start + rows > self.shape.context_length:  # its tables of rotations end there
             raise EngineError(f"{start + rows} tokens exceed the context of {self.shape.context_length}")
+        check_states(hidden, self.shape.hidden_size)
         cache.reserve(start + rows, start)
+        check_cache(cache, count, self.shape)
         hidden = copied(hidden)
         threads = torch.get_num_threads()
         finite = self._library.run_layers(
@@ -123,6 +129,7 @@ class PackedBackbone:
             self._workspace.reserve(self._library.layers_bytes(shape, count, rows, start, threads)),
             threads,
         )
+        check_done(finite)
         self._finite = bool(finite)
         return hidden
 
@@ -152,6 +159,7 @@ class PackedBackbone:
     def filler(self, found: KvMap) -> KvFiller | None:
         """Return what computes a map of keys and values here: in the kernel, in the 4 bits of its grid, or else 8."""
         linear = PackedLinear(pack(found.linear.weight), found.linear.bias)
+        check_linear(linear, linear.weight.outputs, self.shape.hidden_size, f"map behind layer {found.depth}")
         reader = self._mapping(linear)
         return PackedFiller(self.shape, found.depth, reader.logits, linear.weight.byte_count, self._rotary)
 
@@ -200,7 +208,7 @@ def load_packed(folder: Path, store: Path, adapters: Path | None = None) -> Pack
 def packed(backbone: Backbone) -> tuple[Architecture, PackedWeights]:
     """Pack a plain backbone; raise `KernelUnavailableError` where the kernel cannot compute its layers."""
     shape, weights = backbone.shape, backbone.weights
-    reason = unsupported(shape, weights.layers[0].mlp_out)
+    reason = unsupported(shape)
     if reason:
         raise KernelUnavailableError(f"the fast CPU kernel does not run this model: {reason}")
     tied = weights.head.weight is weights.embedding
@@ -227,7 +235,7 @@ def packed(backbone: Backbone) -> tuple[Architecture, PackedWeights]:
     )
 
 
-def unsupported(shape: Architecture, mlp_out: Linear) -> str:
+def unsupported(shape: Architecture) -> str:
     """Say why the kernel cannot compute a model's layers; nothing where it can."""
     if shape.family not in FAMILIES:
         return f"family {shape.family}"
@@ -235,7 +243,7 @@ def unsupported(shape: Architecture, mlp_out: Linear) -> str:
         return f"activation {shape.activation}"
     if shape.head_size % BLOCK or shape.head_size > LARGEST_HEAD:
         return f"head size {shape.head_size}"
-    if shape.hidden_size % GROUP or mlp_out.weight.shape[1] % GROUP:
+    if shape.hidden_size % GROUP or shape.intermediate_size % GROUP:
         return f"sizes that are no multiples of {GROUP}"
     return ""
 

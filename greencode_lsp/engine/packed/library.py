@@ -88,7 +88,7 @@ def declare(library: ctypes.CDLL) -> None:
     state = (address, number, number, number)  # hidden states, how many rows, where they stand, how many are read
     library.run_layers.argtypes = (address, address, number, *state, address, address, number, address, number)
     library.reader_bytes.argtypes = (address, number)
-    library.run_reader.restype = None
+    library.run_reader.restype = ctypes.c_int
     library.run_reader.argtypes = (address, address, number, address, address, address, address, number)
     library.score_policy.restype = None
     library.score_policy.argtypes = (address, address, address, address)

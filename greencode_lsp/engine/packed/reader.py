@@ -9,6 +9,7 @@ from greencode_lsp.engine.architecture import Architecture, Linear, Norm
 from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.exits import ExitHead, Translator
 from greencode_lsp.engine.grid import GROUP
+from greencode_lsp.engine.packed.checking import check_done, check_linear, check_norm, check_states
 from greencode_lsp.engine.packed.library import load_library
 from greencode_lsp.engine.packed.packing import pack_coarsely
 from greencode_lsp.engine.packed.part import PackedPart
@@ -45,7 +46,9 @@ class PackedReader:
     ) -> None:
         self._library, self._workspace = load_library(), workspace
         self._vocabulary, self._outputs = architecture.vocabulary_size, weights.head.weight.outputs
+        self._architecture, self._hidden_size = architecture, architecture.hidden_size
         norm = weights.final_norm if head is None else in_floats(head.norm)
+        check_norm(norm, architecture, "an exit's norm")
         translator = None if head is None or head.translator is None else head.translator
         self.translator_bytes, self.shortlist_bytes = 0, 0 if part is None else part.byte_count
         self._kept: list[object] = [weights, part, norm]  # what C structures point at must live as long as they do
@@ -95,11 +98,13 @@ class PackedReader:
     def _run(
         self, how: CReader, hidden: Tensor, logits: int | None, ids: int | None, probabilities: int | None
     ) -> Tensor:
+        check_states(hidden, self._hidden_size)
         changed = copied(hidden)
         reader, rows = ctypes.byref(how), hidden.shape[0]
         room = self._workspace.reserve(self._library.reader_bytes(reader, rows))
         threads = torch.get_num_threads()
-        self._library.run_reader(reader, changed.data_ptr(), rows, logits, ids, probabilities, room, threads)
+        done = self._library.run_reader(reader, changed.data_ptr(), rows, logits, ids, probabilities, room, threads)
+        check_done(done)
         return changed
 
     def _packed(self, translator: Translator) -> CMlp:
@@ -108,6 +113,9 @@ class PackedReader:
             raise EngineError(f"a translator is {width} wide; this runner needs a multiple of {GROUP}")
         mlp_in, mlp_out = coarse(translator.mlp_in), coarse(translator.mlp_out)
         norm = in_floats(translator.mlp_norm)
+        check_norm(norm, self._architecture, "a translator's norm")
+        check_linear(mlp_in, mlp_in.weight.outputs, self._hidden_size, "a translator's mlp_in")
+        check_linear(mlp_out, self._hidden_size, width, "a translator's mlp_out")
         self.translator_bytes = mlp_in.weight.byte_count + mlp_out.weight.byte_count
         self._kept += [norm, mlp_in, mlp_out]
         return describe_mlp(norm, mlp_in, mlp_out)

@@ -12,12 +12,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from greencode_lsp.engine.architecture import Architecture, LearnedPositions, Norm, RotaryTable
+from greencode_lsp.engine.errors import EngineError
+from greencode_lsp.engine.packed.checking import check_weights
 from greencode_lsp.engine.packed.packing import PackedWeight
 from greencode_lsp.engine.packed.weights import PackedLayer, PackedLinear, PackedWeights
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 
 MAPS = ("qkv", "attention_out", "mlp_in", "mlp_out")
 
@@ -44,10 +46,12 @@ class PackedStore:
                 facts = json.loads(file.metadata()["greencode"])
                 # Copies: memory that torch allocates is aligned as the kernel likes it, a mapped file is not.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-            return unflatten(facts, tensors)
+            shape, weights = unflatten(facts, tensors)
+            check_weights(weights, shape)
+            return shape, weights
         except FileNotFoundError:
             return None
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, EngineError) as error:
             log.warning("%s cannot be used and is made anew: %s", self.path, error)
             return None
 

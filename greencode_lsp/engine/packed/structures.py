@@ -53,6 +53,7 @@ class CShape(ctypes.Structure):
         ("epsilon", ctypes.c_float),
         ("cos", ctypes.c_void_p),
         ("sin", ctypes.c_void_p),
+        ("context", ctypes.c_int64),
     )
 
 

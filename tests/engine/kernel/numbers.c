@@ -53,7 +53,7 @@ static void show(const char *name, const float *values, int64_t count) {
 
 static void run(int gated, int threads) {
     const int biased = !gated, head_size = 16, kv_heads = gated ? 2 : 6;
-    Shape shape = {HIDDEN, 6, kv_heads, head_size, INNER, gated, biased, 1e-5f, 0, 0};
+    Shape shape = {HIDDEN, 6, kv_heads, head_size, INNER, gated, biased, 1e-5f, 0, 0, CAPACITY};
     if (gated) shape.cos = numbers(CAPACITY * head_size / 2, 1, 0), shape.sin = numbers(CAPACITY * head_size / 2, 1, 0);
     Layer layers[2];
     for (int i = 0; i < 2; i++)

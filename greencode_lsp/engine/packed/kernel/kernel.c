@@ -6,6 +6,7 @@
 // all give the same numbers.
 
 #include "attention.h"
+#include "checking.h"
 #include "choosing.h"
 #include "linear.h"
 #include "scoring.h"
@@ -106,11 +107,16 @@ static int all_finite(const float *numbers, int64_t count) {
 }
 
 // Runs layers on hidden [rows, hidden] in place, at positions from `start`; writes the rows' keys and values. The last
-// of these layers changes the last `read` rows alone. Says whether all that came out is finite.
+// of these layers changes the last `read` rows alone. Says whether all that came out is finite; BAD_ARGUMENTS, and
+// nothing done, where sizes do not fit each other.
 int run_layers(const Shape *shape, const Layer *layers, int64_t count, float *hidden, int64_t rows, int64_t start,
                int64_t read, uint16_t *keys, uint16_t *values, int64_t capacity, uint8_t *workspace, int64_t threads) {
     Layers work = {.shape = shape, .layers = layers, .count = count, .hidden = hidden, .rows = rows,
                    .start = start, .read = read, .keys = keys, .values = values, .capacity = capacity};
+    if (!shape_fits(shape) || !rows_fit(shape, rows, start, capacity)) return BAD_ARGUMENTS;
+    if (count < 0 || threads < 1 || read < 0 || read > rows || !hidden || !keys || !values) return BAD_ARGUMENTS;
+    for (int64_t index = 0; index < count; index++)
+        if (!layer_fits(shape, layers + index)) return BAD_ARGUMENTS;
     lay_out_layers(&work, workspace, threads);
     run_together(run_layers_together, &work, work.steps, count * STEPS_OF_LAYER, threads);
     return all_finite(hidden, rows * shape->hidden);
@@ -165,6 +171,15 @@ static int64_t lay_out_reading(Reading *work, uint8_t *workspace) {
     work->x = take_rounded(&end, rows, larger(reader->shape->hidden, width));
     work->steps = take(&end, 2 * STEPS_OF_READING * sizeof(Step));
     return end - workspace;
+}
+
+static int reader_fits(const Reader *reader) {
+    const Shape *shape = reader->shape;
+    const int64_t outputs = reader->head->outputs, hidden = shape->hidden;
+    return shape_fits(shape) && norm_fits(shape, reader->norm) && fits(reader->head, outputs, hidden) &&
+           fits(reader->screen, outputs, hidden) && reader->candidates > 0 && reader->vocabulary > 0 &&
+           reader->vocabulary <= outputs &&
+           (!reader->translator || mlp_fits(shape, reader->translator, reader->translator->out.inputs));
 }
 
 static void translate_and_round(const Reading *w, Member *me) {
@@ -226,11 +241,13 @@ int64_t reader_bytes(const Reader *reader, int64_t rows) {
 
 // Reads hidden [rows, hidden], which a translator changes in place: all logits [rows, outputs], or where those are
 // null the most likely tokens' ids [rows], -1 where no logit is a number, and their probabilities [rows] as the screen
-// has them.
-void run_reader(const Reader *reader, float *hidden, int64_t rows, float *logits, int64_t *ids, float *probabilities,
+// has them. Returns 0; BAD_ARGUMENTS, and nothing done, where sizes do not fit each other.
+int run_reader(const Reader *reader, float *hidden, int64_t rows, float *logits, int64_t *ids, float *probabilities,
                 uint8_t *workspace, int64_t threads) {
+    if (rows < 1 || threads < 1 || !hidden || !reader_fits(reader)) return BAD_ARGUMENTS;
     Reading work = {.reader = reader, .hidden = hidden, .rows = rows,
                     .logits = logits, .ids = ids, .probabilities = probabilities};
     lay_out_reading(&work, workspace);
     run_together(logits ? read_logits : choose_tokens, &work, work.steps, 2 * STEPS_OF_READING, threads);
+    return 0;
 }

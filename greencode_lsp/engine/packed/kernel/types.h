@@ -38,6 +38,7 @@ typedef struct {
     int64_t hidden, heads, kv_heads, head_size, intermediate, gated, layer_norm;
     float epsilon;
     const float *cos, *sin;  // [context, head_size / 2], or null
+    int64_t context;         // positions that there are
 } Shape;
 
 typedef struct {  // activations of some rows, rounded to 8 bits
