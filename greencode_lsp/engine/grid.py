@@ -80,6 +80,11 @@ def as_codes(weight: Tensor, chosen: Callable[[Tensor], tuple[Tensor, Tensor, Te
 
 
 def from_codes(codes: Tensor, scales: Tensor, minima: Tensor) -> Tensor:
-    """Return the matrix [outputs, inputs], float32, that `as_codes` kept; raise `RuntimeError` for other shapes."""
+    """Return the matrix [outputs, inputs], float32, that `as_codes` kept; raise `RuntimeError` for others."""
+    rows = [*scales.shape[:-1], scales.shape[-1] * GROUP // 2] if scales.dim() == 2 else []
+    numbers = codes.dtype == torch.uint8 and scales.is_floating_point() and minima.is_floating_point()
+    if not numbers or list(codes.shape) != rows or scales.shape != minima.shape:
+        kept = " and ".join(f"{str(part.dtype)[6:]} {list(part.shape)}" for part in (codes, scales, minima))
+        raise RuntimeError(f"codes, scales, minima are {kept}, wanted bytes [rows, 16 n] and twice numbers [rows, n]")
     groups = torch.stack((codes & 15, codes >> 4), dim=2).view(*scales.shape, GROUP).float()
     return (groups * scales.float()[:, :, None] + minima.float()[:, :, None]).flatten(1)

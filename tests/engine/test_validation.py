@@ -255,9 +255,7 @@ WRONG_CALLS: dict[str, Callable[[dict[str, Any], Any], None]] = {
     "a value projection of 20,000 rows": lambda call, layer: setattr(layer.qkv, "outputs", 20_000),
     "a wider MLP": lambda call, layer: setattr(layer.mlp.mlp_out, "inputs", 960),
     "a short gate": lambda call, layer: setattr(layer.mlp.mlp_in, "outputs", 96),
-    "an output projection of 500 times the rows": lambda call, layer: setattr(
-        layer.attention_out, "outputs", 32_000
-    ),
+    "an output projection of 500 times the rows": lambda call, layer: setattr(layer.attention_out, "outputs", 32_000),
     "weights of 5 bits": lambda call, layer: setattr(layer.qkv, "bits", 5),
     "no codes": lambda call, layer: setattr(layer.qkv, "codes", None),
     "no norm": lambda call, layer: setattr(layer.norm, "weight", None),

@@ -105,7 +105,11 @@ def broken_tensors(name, value, confirms=False):
     ("tensors", "facts", "message"),
     [
         (broken_tensors("in.weight", lambda t: t * float("nan")), {}, "NaN or infinite numbers in in.weight"),
-        (broken_tensors("out.weight", lambda t: t[:, :1].copy()), {}, r"out.weight has shape \[3, 1, 6\], wanted \[3, 2, 6\]"),
+        (
+            broken_tensors("out.weight", lambda t: t[:, :1].copy()),
+            {},
+            r"out.weight has shape \[3, 1, 6\], wanted \[3, 2, 6\]",
+        ),
         (
             broken_tensors("confirm.mid.weight", lambda t: t[:, :, :-1].copy(), True),
             {"format": "2"},

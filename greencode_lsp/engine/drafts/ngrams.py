@@ -28,6 +28,8 @@ FORMAT = "1"
 LONGEST = 3
 """Tokens that decide at most. Their keys fit into 64 bits where a vocabulary has less than two million tokens."""
 
+PARTS = ("runs", "following", "likely")
+
 LEAST_LIKELY = 0.1
 """What is less likely than this is no guess: a row costs more than it brings."""
 
@@ -105,11 +107,13 @@ def _lengths(tensors: Mapping[str, NDArray[Any]]) -> list[int]:
     lengths = sorted(int(name.partition(".")[2]) for name in tensors if name.startswith("runs."))
     if not all(1 <= length <= LONGEST for length in lengths):
         raise ValueError(f"runs of {lengths} tokens")
+    if strangers := tensors.keys() - {f"{part}.{length}" for part in PARTS for length in lengths}:
+        raise ValueError(f"{min(strangers)} belongs to no runs")
     return lengths
 
 
 def _read(tensors: Mapping[str, NDArray[Any]], length: int, vocabulary: int) -> Ngrams:
-    runs, following, likely = (tensors[f"{name}.{length}"] for name in ("runs", "following", "likely"))
+    runs, following, likely = (tensors[f"{name}.{length}"] for name in PARTS)
     if runs.shape != (len(likely), length) or following.shape != likely.shape or likely.dtype != np.uint8:
         raise ValueError(f"runs of {length} tokens and what follows them do not belong together")
     if runs.dtype.kind not in "iu" or following.dtype.kind not in "iu":
