@@ -18,7 +18,7 @@ from greencode_lsp.completion.loading import choose_device, load_completer
 from greencode_lsp.completion.profiles import loss_note, percent, percents
 from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions
 from greencode_lsp.energy import open_ledger, probe_meters
-from greencode_lsp.engine.packed import KernelUnavailableError, find_compiler, load_library
+from greencode_lsp.engine.packed import KernelUnavailableError, find_compiler, load_library, verify_packed
 from greencode_lsp.errors import UserError
 from greencode_lsp.models import find_bundle, is_cached, verify
 from greencode_lsp.paths import cache_folder, made_folder, why_unwritable
@@ -51,6 +51,7 @@ def examine(
         check_cpu(),
         check_kernel(),
         check_cache(),
+        check_packed(),
         check_gpu(options),
         *check_meters(options),
         *check_bundle(options),
@@ -145,6 +146,15 @@ def check_cache() -> Check:
         return Check("cache", True, str(folder))
     detail = f"{folder} cannot be written ({problem}); {made_folder('packed').parent} stands in for it"
     return Check("cache", False, detail, "make it writable, or set GREENCODE_CACHE to a folder that is")
+
+
+def check_packed() -> Check:
+    """Look at every byte of the packed weights; those that are damaged are made anew at the next start."""
+    sound, damaged = verify_packed(made_folder("packed"))
+    if damaged:
+        names = ", ".join(path.name for path in damaged)
+        return Check("packed weights", False, f"damaged and moved aside: {names}", "restart: they are made anew")
+    return Check("packed weights", True, f"{sound} files, unchanged" if sound != 1 else "1 file, unchanged")
 
 
 def check_ledger() -> Check:

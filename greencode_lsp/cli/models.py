@@ -11,6 +11,7 @@ from greencode_lsp.errors import UserError
 from greencode_lsp.models import Bundle, cached_folder, find_bundle, is_cached, list_bundles
 from greencode_lsp.models import pull as pull_bundle
 from greencode_lsp.models import verify as verify_bundle
+from greencode_lsp.paths import made_folder
 
 app = typer.Typer(help="List, fetch and check models.", no_args_is_help=True)
 
@@ -44,9 +45,13 @@ def pull(name: Name) -> None:
 
 @app.command()
 def verify(name: Name, as_json: Json = False) -> None:
-    """Check every file of a fetched bundle against its hash."""
+    """Check every file of a fetched bundle against its hash, and the packed weights that were made of models."""
     bundle = find_bundle(name)
     problems = verify_bundle(bundle)
+    from greencode_lsp.engine.packed import verify_packed  # here, for it imports torch
+
+    for path in verify_packed(made_folder("packed"))[1]:
+        errors.print(f"{path} was damaged and is moved aside: it is made anew at the next start", markup=False)
     if as_json:
         print_json({"name": bundle.name, "ok": not problems, "problems": problems})
     elif not problems:

@@ -23,9 +23,11 @@ from greencode_lsp.engine.identity import exits_identity, weights_identity
 from greencode_lsp.engine.kv_map import KV_MAP_FILES, KvMap, load_kv_map
 from greencode_lsp.engine.threads import use_threads
 from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
+from greencode_lsp.models.cache import remove_leftovers
 from greencode_lsp.paths import made_folder
 from greencode_lsp.policy import BundlePolicy, Calibration, load_bundle_policy
 from greencode_lsp.policy.bundle import file_sha256
+from greencode_lsp.preparation import log_waiting
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +42,20 @@ def load_completer(
     Completions go to `ledger`, where none is given to the user's own.
     Raises `BundleError`, `EngineError` or `TokenizerError`, each with one line that says what to do.
     """
+
+    def waiting(what: str) -> None:
+        log_waiting(what)
+        report(f"waiting for another greencode process that {what}", 0, 1)
+
+    remove_leftovers()
     bundle = find_bundle(options.model)
     if not is_cached(bundle):
-        pull(bundle, lambda progress: report_pull(report, progress))
+        pull(bundle, lambda progress: report_pull(report, progress), waiting)
     folder = load_folder(bundle)
     device = choose_device(options.device)
     use_threads(options.threads)
     report("loading", 0, 1)
-    runner = load_runner(folder, device, made_folder("packed"), adapters_beside(bundle.folder / EXITS_FILE))
+    runner = load_runner(folder, device, made_folder("packed"), adapters_beside(bundle.folder / EXITS_FILE), waiting)
     policy = load_policy(bundle, runner)
     kv_maps = load_maps(bundle, folder, runner, policy.calibration)
     heads, ngrams = load_heads(bundle, folder, runner), load_ngram_table(bundle, runner)
@@ -57,7 +65,12 @@ def load_completer(
     infill = find_template(tokenizer, bundle.infill)
     meter = choose_meter(probe_meters(device))
     table = cost_table(
-        bundle.name, model, meter, made_folder("costs"), lambda done, total: report("measuring energy", done, total)
+        bundle.name,
+        model,
+        meter,
+        made_folder("costs"),
+        lambda done, total: report("measuring energy", done, total),
+        waiting,
     )
     if table is not None:
         model.run_prices = run_prices(table, model.layers, model.run_prices)

@@ -9,6 +9,7 @@ import torch
 
 from greencode_lsp.energy import CALIBRATED_ROWS, CalibrationError, CostStore, CostTable, Meter, Work, calibrate
 from greencode_lsp.engine import EarlyExitModel, Session
+from greencode_lsp.preparation import Waiting, log_waiting, one_at_a_time
 
 CONTEXT_ROWS = 512
 """Rows that lie in the cache while costs are measured: attention over a typical prompt is part of the price."""
@@ -18,22 +19,30 @@ WINDOW_SECONDS = {"estimate": 0.3, "rapl": 0.7, "nvml": 1.5}
 
 
 def cost_table(
-    name: str, model: EarlyExitModel, meter: Meter, folder: Path, progress: Callable[[int, int], None] | None = None
+    name: str,
+    model: EarlyExitModel,
+    meter: Meter,
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+    waiting: Waiting = log_waiting,
 ) -> CostTable | None:
     """Return joules per layer and head run, from `folder` or measured now; None when the meter does not move.
 
-    `progress(done, total)` is called between the measurements, which take some seconds in all.
+    `progress(done, total)` is called between the measurements, which take some seconds in all. One process measures at
+    a time, of whatever model: two would measure each other. `waiting` is told where that has to be waited for.
     """
     store, key = CostStore(folder), machine_key(name, model, meter)
-    known = store.load(key)
-    if known is not None:
+    if (known := store.load(key)) is not None:
         return known
-    try:
-        table = measure(model, meter, progress)
-    except CalibrationError:
-        return None
-    store.save(key, table)
-    return table
+    with one_at_a_time("measure", "measures energy", waiting):
+        if (known := store.load(key)) is not None:
+            return known
+        try:
+            table = measure(model, meter, progress)
+        except CalibrationError:
+            return None
+        store.save(key, table)
+        return table
 
 
 def measure(model: EarlyExitModel, meter: Meter, progress: Callable[[int, int], None] | None) -> CostTable:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import logging
+import os
 import sqlite3
+import stat
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -61,7 +63,7 @@ class Ledger:
         self.reason: str | None = None
         self._now = now
         self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path)
         # Autocommit, so that no transaction stays open between two calls.
         self._connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
         # A connection is part of a cycle of its own: without this it stays open until Python looks for cycles.
@@ -248,6 +250,19 @@ class Ledger:
         if self.reason is None:
             self.reason = f"{self.path}: {error}"
             log.warning("the energy ledger fails: %s", self.reason)
+
+
+def make_private(path: Path) -> None:
+    """Let nobody else read a ledger, made here where it is missing; SQLite gives its log the file's own permissions."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        return
+    if os.name == "posix":
+        for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+            with suppress(OSError):  # another user's, or a file system without permissions
+                if (mode := file.stat().st_mode) & 0o077:
+                    file.chmod(stat.S_IMODE(mode) & ~0o077)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

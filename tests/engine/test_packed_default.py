@@ -64,15 +64,6 @@ def test_the_default_model_is_packed_in_four_bits_with_a_head_of_eight(default_m
     assert runner.weights.head.weight.bits == 8
 
 
-def test_packed_weights_are_kept_and_made_anew_when_broken(default_bundle_folder: Path, tmp_path: Path) -> None:
-    load_packed(default_bundle_folder, tmp_path)
-    (kept,) = tmp_path.iterdir()
-    kept.write_bytes(b"broken")
-    load_packed(default_bundle_folder, tmp_path)
-    (again,) = tmp_path.iterdir()
-    assert again.stat().st_size > 90_000_000
-
-
 def test_the_most_likely_token_of_the_default_model_is_that_of_the_logits(
     default_model: EarlyExitModel, prompt: list[int]
 ) -> None:

@@ -20,6 +20,7 @@ from greencode_lsp.models import (
     pull,
     verify,
 )
+from greencode_lsp.models.cache import remove_leftovers
 from tests.models.tiny import TinyBundle, sha256
 from tests.waiting import HANG_SECONDS
 
@@ -81,7 +82,36 @@ def test_an_interrupted_pull_leaves_nothing_and_can_be_repeated(tiny: TinyBundle
     assert verify(bundle) == []
 
 
-def test_leftovers_of_killed_pulls_go_after_a_day_and_running_ones_stay(tiny: TinyBundle, cache: Path) -> None:
+PULL_AND_WAIT = """
+import sys
+from greencode_lsp.models import find_bundle, pull
+
+def wait(progress):
+    if progress.stage == "converting":
+        print("half done", flush=True)
+        sys.stdin.read()
+
+pull(find_bundle(sys.argv[1]), wait)
+"""
+
+
+def test_leftovers_of_a_killed_pull_go_at_the_next_start_and_running_ones_stay(tiny: TinyBundle, cache: Path) -> None:
+    command = [sys.executable, "-c", PULL_AND_WAIT, str(tiny.folder)]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "half done\n"
+        (leftover,) = cache.iterdir()
+        remove_leftovers()
+        assert list(cache.iterdir()) == [leftover]
+    finally:
+        process.kill()
+        process.communicate()
+    assert list(cache.iterdir()) == [leftover]
+    remove_leftovers()
+    assert list(cache.iterdir()) == []
+
+
+def test_leftovers_of_earlier_versions_go_after_a_day(tiny: TinyBundle, cache: Path) -> None:
     for name, age_s in (("killed", 25 * 3600), ("running", 3600)):
         leftover = cache / f".pull-{name}"
         leftover.mkdir(parents=True)
@@ -133,43 +163,40 @@ def test_another_source_has_another_folder(tiny: TinyBundle) -> None:
 
 
 PULL_TOGETHER = """
-import sys, time
-from pathlib import Path
+import sys
 from greencode_lsp.models import find_bundle, pull, verify
 
-def wait_for_both(progress):
-    if progress.stage == "converting":
-        Path(sys.argv[2], sys.argv[3]).touch()
-        while len(list(Path(sys.argv[2]).iterdir())) < 2:
-            time.sleep(0.01)
+stages = []
+
+def wait(progress):
+    if progress.stage == "converting" and "converting" not in stages:
+        print("converts", flush=True)
+        sys.stdin.readline()
+    stages.append(progress.stage)
 
 bundle = find_bundle(sys.argv[1])
-pull(bundle, wait_for_both)
+pull(bundle, wait, lambda what: print("waits for another that", what, flush=True))
 assert verify(bundle) == []
 assert not {"torch", "transformers"} & set(sys.modules), "a pull must not load them"
+print("pulled" if stages else "found", flush=True)
 """
 
 
-def test_two_pulls_at_once_both_end_well_and_load_neither_torch_nor_transformers(
-    tiny: TinyBundle, cache: Path, tmp_path: Path
-) -> None:
-    meeting = tmp_path / "meeting"
-    meeting.mkdir()
-    pulls = [
-        subprocess.Popen(
-            [sys.executable, "-c", PULL_TOGETHER, str(tiny.folder), str(meeting), name],
-            cwd=REPOSITORY,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for name in ("one", "two")
-    ]
+def test_of_two_pulls_at_once_one_pulls_and_neither_loads_torch_or_transformers(tiny: TinyBundle, cache: Path) -> None:
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", PULL_TOGETHER, str(tiny.folder)]
+        return subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    first = start()
+    assert first.stdout is not None and first.stdout.readline() == "converts\n"
+    second = start()
     try:
-        for process in pulls:
-            _, said = process.communicate(timeout=HANG_SECONDS)
-            assert process.returncode == 0, said
+        assert second.stdout is not None
+        assert second.stdout.readline() == "waits for another that fetches this model\n"
+        assert first.communicate("go on\n", timeout=HANG_SECONDS)[0] == "pulled\n"
+        assert second.communicate(timeout=HANG_SECONDS)[0] == "found\n"
     finally:
-        for process in pulls:
-            process.kill()
-    assert len(list(meeting.iterdir())) == 2
+        first.kill()
+        second.kill()
+    assert (first.returncode, second.returncode) == (0, 0)
     assert list(cache.iterdir()) == [cached_folder(find_bundle(str(tiny.folder)))]

@@ -34,6 +34,7 @@ from greencode_lsp.engine.packed.weights import PackedHead, PackedLayer, PackedL
 from greencode_lsp.engine.packed.workspace import Workspace, copied
 from greencode_lsp.engine.threads import alone
 from greencode_lsp.engine.validation import check_token_ids
+from greencode_lsp.preparation import Waiting, log_waiting, one_at_a_time
 
 if TYPE_CHECKING:
     from greencode_lsp.policy.learned import PolicyNetwork
@@ -191,17 +192,20 @@ class PackedBackbone:
         return self._parts[ids.data_ptr()]
 
 
-def load_packed(folder: Path, store: Path, adapters: Path | None = None) -> PackedBackbone:
+def load_packed(
+    folder: Path, store: Path, adapters: Path | None = None, waiting: Waiting = log_waiting
+) -> PackedBackbone:
     """Load a model folder for the packed runner, from `store` where it was packed before, with the same adapters.
 
     Raises `KernelUnavailableError` where this machine or this model cannot run it, `EngineError` for a broken folder.
     """
     load_library()
     kept = PackedStore(store, folder, adapters)
-    loaded = kept.load()
-    if loaded is None:
-        loaded = packed(load_backbone(folder, adapters=adapters))
-        kept.save(*loaded)
+    if (loaded := kept.load()) is None:
+        with one_at_a_time(f"pack-{kept.key}", "packs this model's weights", waiting):
+            if (loaded := kept.load()) is None:
+                loaded = packed(load_backbone(folder, adapters=adapters))
+                kept.save(*loaded)
     return PackedBackbone(*loaded)
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from greencode_lsp.paths import made_folder
+from greencode_lsp.preparation import one_at_a_time
 from greencode_lsp.processor import cpu_flags
 
 SOURCES = Path(__file__).with_name("kernel")
@@ -102,14 +103,21 @@ def compiled(flags: tuple[str, ...]) -> Path:
     key = hashlib.sha256(b"".join(sources) + " ".join((*FLAGS, *flags)).encode()).hexdigest()[:16]
     folder = made_folder("kernels")
     path = folder / f"kernel-{key}.so"
-    if path.is_file():
-        return path
+    if not path.is_file():
+        with one_at_a_time(f"compile-{key}", "compiles the kernel"):
+            if not path.is_file():
+                compile_to(path, flags)
+    return path
+
+
+def compile_to(path: Path, flags: tuple[str, ...]) -> None:
+    """Compile the kernel into a file; raise `CompilingError` where that cannot be."""
     compiler = find_compiler()
     if compiler is None:
         raise CompilingError("it needs a C compiler: install gcc or clang")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / f".{path.name}.{os.getpid()}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
         command = [compiler, *FLAGS, *flags, "-o", str(aside), str(SOURCES / "kernel.c"), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_SECONDS)
         aside.replace(path)
@@ -118,7 +126,6 @@ def compiled(flags: tuple[str, ...]) -> Path:
         raise CompilingError(f"{compiler} cannot compile it: {first}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CompilingError(f"it cannot be compiled: {error}") from error
-    return path
 
 
 def find_compiler() -> str | None:
