@@ -1,5 +1,6 @@
 """What running this model costs on this machine, measured once and kept."""
 
+import logging
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ import torch
 from greencode_lsp.energy import CALIBRATED_ROWS, CalibrationError, CostStore, CostTable, Meter, Work, calibrate
 from greencode_lsp.engine import EarlyExitModel, Session
 from greencode_lsp.preparation import Waiting, log_waiting, one_at_a_time
+
+log = logging.getLogger(__name__)
 
 CONTEXT_ROWS = 512
 """Rows that lie in the cache while costs are measured: attention over a typical prompt is part of the price."""
@@ -37,6 +40,7 @@ def cost_table(
     with one_at_a_time("measure", "measures energy", waiting):
         if (known := store.load(key)) is not None:
             return known
+        log.info("measuring what %s costs on this machine", name)
         try:
             table = measure(model, meter, progress)
         except CalibrationError:

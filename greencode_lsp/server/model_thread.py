@@ -49,9 +49,16 @@ def load(options: LoadOptions, report: Callable[[str, int, int], None], ledger: 
     """Load a completer, on the model thread."""
     from greencode_lsp.completion.loading import load_completer
 
+    let_go()  # of the model before this one, so that the two need not be held at once
     completer = load_completer(options, report, ledger)
-    gc.collect()  # the model before this one, where some cycle of references still holds a part of it
+    let_go()  # of the weights that were packed
     return completer
+
+
+def let_go() -> None:
+    """Give back memory that nothing uses any more, also where some cycle of references still holds a part of it."""
+    gc.collect()
+    return_free_pages()
 
 
 def examine(options: LoadOptions, completer: Completer | None, bound: tuple[str, float]) -> dict[str, Any]:

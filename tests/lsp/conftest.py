@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -147,10 +147,13 @@ async def until(holds: Callable[[], Any], what: str) -> None:
 
 
 @asynccontextmanager
-async def running_editor(data: Path, *arguments: str) -> AsyncIterator[Editor]:
-    """Start a server of its own with a ledger of its own; kill it at the end if it is still there."""
-    environment = {**os.environ, "GREENCODE_DATA": str(data)}
-    client = await ClientServerConfig(server_command=[*SERVER, *arguments], server_env=environment).start()
+async def running_editor(data: Path, *arguments: str, behind: Sequence[str] = ()) -> AsyncIterator[Editor]:
+    """Start a server of its own with a ledger of its own; kill it at the end if it is still there.
+
+    `behind` is a command that starts another one.
+    """
+    command, environment = [*behind, *SERVER, *arguments], {**os.environ, "GREENCODE_DATA": str(data)}
+    client = await ClientServerConfig(server_command=command, server_env=environment).start()
     try:
         yield Editor(client)
     finally:

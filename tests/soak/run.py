@@ -186,7 +186,7 @@ class Run:
                 editor.fault("handles", f"{len(lost)} not closed: {sorted(set(lost))}")
             share = self.memory_growth(editor)
             if share is not None and share > FLAT:
-                editor.fault("memory", f"the last quarter's mean lies {share:.1%} above the first's")
+                editor.fault("memory", f"the last quarter's median lies {share:.1%} above the first's")
 
     def memory_growth(self, editor: Editor) -> float | None:
         """Return by what share resident memory has grown after warming up, None of too short a run."""

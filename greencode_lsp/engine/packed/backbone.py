@@ -5,6 +5,7 @@ drafts, warm sessions, chunked prompts) hold exactly here and not only up to rou
 """
 
 import ctypes
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ from greencode_lsp.preparation import Waiting, log_waiting, one_at_a_time
 
 if TYPE_CHECKING:
     from greencode_lsp.policy.learned import PolicyNetwork
+
+log = logging.getLogger(__name__)
 
 FAMILIES = ("llama", "mistral", "opt", "qwen2")
 """Families whose layers the kernel computes."""
@@ -204,6 +207,7 @@ def load_packed(
     if (loaded := kept.load()) is None:
         with one_at_a_time(f"pack-{kept.key}", "packs this model's weights", waiting):
             if (loaded := kept.load()) is None:
+                log.info("packing the weights of %s", folder)
                 loaded = packed(load_backbone(folder, adapters=adapters))
                 kept.save(*loaded)
     return PackedBackbone(*loaded)

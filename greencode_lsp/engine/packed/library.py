@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 from greencode_lsp.paths import made_folder
 from greencode_lsp.preparation import one_at_a_time
 from greencode_lsp.processor import cpu_flags
+
+log = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).with_name("kernel")
 
@@ -106,6 +109,7 @@ def compiled(flags: tuple[str, ...]) -> Path:
     if not path.is_file():
         with one_at_a_time(f"compile-{key}", "compiles the kernel"):
             if not path.is_file():
+                log.info("compiling the kernel to %s", path)
                 compile_to(path, flags)
     return path
 
