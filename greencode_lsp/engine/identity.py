@@ -7,6 +7,7 @@ from typing import Any
 from safetensors import safe_open
 
 from greencode_lsp.engine.errors import EngineError
+from greencode_lsp.reading import check_regular
 
 SAMPLE = 64
 
@@ -24,6 +25,7 @@ def weights_identity(folder: Path) -> str:
         if any(path.match(name) for name in NOT_WEIGHTS):
             continue
         try:
+            check_regular(path)
             with safe_open(path, framework="pt") as file:
                 described.extend(_describe(file, name) for name in file.keys())  # noqa: SIM118
         except Exception as error:  # safetensors raises its own, undocumented types

@@ -14,6 +14,7 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture, LearnedPositions, Norm, RotaryTable
 from greencode_lsp.engine.packed.packing import PackedWeight
 from greencode_lsp.engine.packed.weights import PackedLayer, PackedLinear, PackedWeights
+from greencode_lsp.reading import check_regular, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,9 @@ class PackedStore:
     def load(self) -> tuple[Architecture, PackedWeights] | None:
         """Return what was saved, None where there is nothing usable."""
         try:
+            check_regular(self.path)
             with safe_open(self.path, framework="pt") as file:
-                facts = json.loads(file.metadata()["greencode"])
+                facts = parse_json(file.metadata()["greencode"])
                 # Copies: memory that torch allocates is aligned as the kernel likes it, a mapped file is not.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
             return unflatten(facts, tensors)
