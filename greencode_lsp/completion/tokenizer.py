@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
+from greencode_lsp.completion.tokenizer_check import check_tokenizer
 from greencode_lsp.errors import UserError
 
 
@@ -29,9 +30,16 @@ class CodeTokenizer:
         if not path.is_file():
             raise TokenizerError(f"{path} does not exist; the model folder needs a fast tokenizer")
         try:
-            return cls(Tokenizer.from_file(str(path)))
+            check_tokenizer(path)
+            tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
-            raise TokenizerError(f"{path} is not a readable tokenizer: {error}") from error
+            raise TokenizerError(
+                f"{path} cannot be used: {' '.join(str(error).split())}; fetch the model again, or use another one"
+            ) from error
+        # What some files say for training: a text is to be split whole, and without anything behind it.
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return cls(tokenizer)
 
     def with_markers(self, ids: Iterable[int]) -> "CodeTokenizer":
         """Return this tokenizer with more ids that stand for no text: not every one says it of all that do."""
@@ -39,13 +47,23 @@ class CodeTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, with the beginning-of-text token where the model wants one."""
-        ids: list[int] = self._tokenizer.encode(well_formed(text)).ids
+        ids: list[int] = self._encoded(text).ids
         return ids
 
     def encode_with_offsets(self, text: str) -> tuple[list[int], list[int]]:
         """Return the ids of a text, and for each the offset of its first character, rising."""
-        encoding = self._tokenizer.encode(well_formed(text))
+        encoding = self._encoded(text)
         return encoding.ids, [start for start, _ in encoding.offsets]
+
+    def _encoded(self, text: str) -> Encoding:
+        try:
+            return self._tokenizer.encode(well_formed(text))
+        except BaseException as error:
+            # The library panics where a regular expression backtracks too long: that is a BaseException.
+            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+                why = " ".join(str(error).split())
+                raise TokenizerError(f"the model's tokenizer cannot split this text: {why}; use another one") from None
+            raise
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids without special tokens, and without a character that has only half arrived."""

@@ -69,7 +69,9 @@ def _huggingface_name(name: str, fields: GgufFields) -> str:
 
 def _check_names(found: set[str], config: dict[str, Any], fields: GgufFields) -> None:
     if config["num_hidden_layers"] > len(found):
-        raise fields.unsupported(f"it says that it has {config['num_hidden_layers']} layers and has {len(found)} tensors")
+        raise fields.unsupported(
+            f"it says that it has {config['num_hidden_layers']} layers and has {len(found)} tensors"
+        )
     layers = range(config["num_hidden_layers"])
     wanted = {f"model.layers.{layer}.{part}" for layer in layers for part in _INSIDE_LAYERS.values()}
     wanted |= {"model.embed_tokens.weight", "model.norm.weight"}
@@ -120,7 +122,7 @@ def _llama_config(fields: GgufFields, *, tied: bool) -> dict[str, Any]:
         "rope_parameters": {"rope_type": "default", "rope_theta": rope_theta},
         "rope_theta": rope_theta,
         "tie_word_embeddings": tied,
-        "vocab_size": len(fields.get("tokenizer.ggml.tokens", list)),
+        "vocab_size": fields.length("tokenizer.ggml.tokens"),
     }
 
 

@@ -1,9 +1,10 @@
 """The metadata of a GGUF file, asked for by key and by type."""
 
+import math
 from pathlib import Path
 from typing import TypeVar
 
-from gguf import GGUFReader
+from gguf import GGUFReader, GGUFValueType
 
 from greencode_lsp.models.bundle import BundleError
 
@@ -27,7 +28,7 @@ class GgufFields:
                 raise self.unsupported(f"it does not say {key}")
             return default
         value = field.contents()
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (isinstance(value, float) and not math.isfinite(value)):
             raise self.unsupported(f"{key} is {value!r:.40}")
         return value
 
@@ -42,10 +43,17 @@ class GgufFields:
         """Return the index of one of the file's tokens, None when the file does not say."""
         if key not in self._reader.fields:
             return None
-        index, tokens = self.get(key, int), len(self.get("tokenizer.ggml.tokens", list))
+        index, tokens = self.get(key, int), self.length("tokenizer.ggml.tokens")
         if not 0 <= index < tokens:
             raise self.unsupported(f"{key} is {index}, and it has {tokens} tokens")
         return index
+
+    def length(self, key: str) -> int:
+        """Return how many elements an array has, without making a list of them."""
+        field = self._reader.fields.get(key)
+        if field is None or field.types[:1] != [GGUFValueType.ARRAY]:
+            raise self.unsupported(f"it has no array {key}")
+        return len(field.data)
 
     def get_texts(self, key: str) -> list[str]:
         """Return a list of strings."""

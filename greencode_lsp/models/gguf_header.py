@@ -32,7 +32,7 @@ SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 UNSIGNED = 4
 
 
-class _Wrong(Exception):
+class _HeaderError(Exception):
     """What the header says that cannot be."""
 
 
@@ -53,7 +53,7 @@ def check_gguf_header(path: Path) -> None:
         check_regular(path)
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             _Header(content).check()
-    except (_Wrong, UnreadableFileError, ValueError) as error:  # an empty file cannot be mapped
+    except (_HeaderError, UnreadableFileError, ValueError) as error:  # an empty file cannot be mapped
         raise BundleError(f"{path.name} is not a GGUF file that can be read: {error}; use another one") from error
 
 
@@ -67,10 +67,10 @@ class _Header:
 
     def check(self) -> None:
         if self._take(4) != b"GGUF":
-            raise _Wrong("it does not begin with GGUF")
+            raise _HeaderError("it does not begin with GGUF")
         version = self._number(4)
         if version not in (2, 3):
-            raise _Wrong(f"it has version {version}, and 2 and 3 can be read")
+            raise _HeaderError(f"it has version {version}, and 2 and 3 can be read")
         tensors, keys = self._number(8), self._number(8)
         self._limit("tensors", tensors, MOST_TENSORS, 8 + 4 + 8 + 4 + 8)
         self._limit("keys", keys, MOST_KEYS, 8 + 4 + 1)
@@ -94,13 +94,13 @@ class _Header:
     def _read_alignment(self, kind: int) -> None:
         value = self._number(4) if kind == UNSIGNED else 0
         if not 0 < value <= MOST_ALIGNMENT or value & (value - 1):
-            raise _Wrong(f"general.alignment is no power of two up to {MOST_ALIGNMENT} ({value})")
+            raise _HeaderError(f"general.alignment is no power of two up to {MOST_ALIGNMENT} ({value})")
         self._alignment = value
 
     def _array(self, key: str) -> None:
         kind, count = self._number(4), self._number(8)
         if kind == ARRAY:
-            raise _Wrong(f"{key} is an array of arrays")
+            raise _HeaderError(f"{key} is an array of arrays")
         size = 8 if kind == STRING else self._size_of(kind, key)
         self._elements += count
         self._limit(f"elements in arrays, at {key}", self._elements, MOST_ELEMENTS, 0)
@@ -115,7 +115,7 @@ class _Header:
         name = self._string("a tensor's name", MOST_NAME_BYTES)
         dimensions = self._number(4)
         if not 0 < dimensions <= MOST_DIMENSIONS:
-            raise _Wrong(f"{name} has {dimensions} dimensions, and must have 1 to {MOST_DIMENSIONS}")
+            raise _HeaderError(f"{name} has {dimensions} dimensions, and must have 1 to {MOST_DIMENSIONS}")
         elements, row = 1, 0
         for index in range(dimensions):
             length = self._number(8)
@@ -125,9 +125,9 @@ class _Header:
         try:
             block, block_bytes = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
         except (ValueError, KeyError):
-            raise _Wrong(f"{name} is of the unknown type {kind}") from None
+            raise _HeaderError(f"{name} is of the unknown type {kind}") from None
         if not elements or row % block:
-            raise _Wrong(f"{name} has rows of {row} numbers, and must have a multiple of {block}")
+            raise _HeaderError(f"{name} has rows of {row} numbers, and must have a multiple of {block}")
         return _Tensor(name, elements // block * block_bytes, offset)
 
     def _check_data(self, tensors: list[_Tensor]) -> None:
@@ -136,7 +136,7 @@ class _Header:
         for tensor in tensors:
             self._once(known, "tensor", tensor.name)
             if tensor.offset % self._alignment or tensor.offset + tensor.byte_count > room:
-                raise _Wrong(
+                raise _HeaderError(
                     f"{tensor.name} should have {tensor.byte_count} bytes at {tensor.offset}, and the file has "
                     f"{max(room, 0)} bytes of tensors"
                 )
@@ -144,38 +144,38 @@ class _Header:
     @staticmethod
     def _once(known: set[str], what: str, name: str) -> None:
         if name in known:
-            raise _Wrong(f"the {what} {name!r:.80} is there twice")
+            raise _HeaderError(f"the {what} {name!r:.80} is there twice")
         known.add(name)
 
     def _limit(self, what: str, count: int, most: int, bytes_each: int) -> None:
         fits = min(most, (self._size - self._at) // bytes_each if bytes_each else most)
         if count > fits:
-            raise _Wrong(f"it says that it has {count} {what}, and can have {fits}")
+            raise _HeaderError(f"it says that it has {count} {what}, and can have {fits}")
 
     def _size_of(self, kind: int, key: str) -> int:
         if kind not in SIZES:
-            raise _Wrong(f"{key} is of the unknown kind {kind}")
+            raise _HeaderError(f"{key} is of the unknown kind {kind}")
         return SIZES[kind]
 
     def _string(self, what: str, most_bytes: int) -> str:
         length = self._number(8)
         if length > most_bytes:
-            raise _Wrong(f"{what} has a text of {length} bytes")
+            raise _HeaderError(f"{what} has a text of {length} bytes")
         try:
             return self._take(length).decode("utf-8")
         except UnicodeDecodeError:
-            raise _Wrong(f"{what} has a text that is not UTF-8") from None
+            raise _HeaderError(f"{what} has a text that is not UTF-8") from None
 
     def _number(self, size: int) -> int:
         if self._at + size > self._size:
-            raise _Wrong(f"it ends within its header, at {self._size} bytes")
+            raise _HeaderError(f"it ends within its header, at {self._size} bytes")
         (value,) = struct.unpack_from("<I" if size == 4 else "<Q", self._content, self._at)
         self._at += size
         return int(value)
 
     def _take(self, size: int) -> bytes:
         if self._at + size > self._size:
-            raise _Wrong(f"it ends within its header, at {self._size} bytes")
+            raise _HeaderError(f"it ends within its header, at {self._size} bytes")
         taken = self._content[self._at : self._at + size]
         self._at += size
         return taken
