@@ -18,6 +18,12 @@ SOURCES = Path(__file__).with_name("kernel")
 FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-pthread", "-shared", "-fPIC")
 
 
+SANITIZE_VARIABLE = "GREENCODE_SANITIZE"
+"""Compiles the kernel with sanitizers, for tests: `1`, or the name of the instruction set to use. See docs/fuzz.md."""
+
+SANITIZING = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g", "-O1")
+
+
 @dataclass(frozen=True)
 class InstructionSet:
     """What the kernel can be compiled for: its name in Linux's list, and the compiler's flags for it."""
@@ -75,6 +81,9 @@ def possible_sets() -> list[InstructionSet]:
     """Return the sets that this machine may have, the fastest first; without Linux's list only the kernel knows."""
     listed = cpu_flags()
     sets = INSTRUCTION_SETS.get(ALIASES.get(platform.machine(), platform.machine()), ())
+    wanted = os.environ.get(SANITIZE_VARIABLE, "")
+    if wanted in {one.name for one in sets}:
+        return [one for one in sets if one.name == wanted]
     return [one for one in sets if not listed or one.name in listed]
 
 
@@ -99,9 +108,11 @@ def declare(library: ctypes.CDLL) -> None:
 def compiled(flags: tuple[str, ...]) -> Path:
     """Return the path of the kernel compiled with flags for a set; the name holds all that it depends on."""
     sources = [file.read_bytes() for file in sorted(SOURCES.iterdir()) if file.suffix in (".c", ".h")]
-    key = hashlib.sha256(b"".join(sources) + " ".join((*FLAGS, *flags)).encode()).hexdigest()[:16]
+    sanitized = bool(os.environ.get(SANITIZE_VARIABLE))
+    flags = (*FLAGS, *flags, *SANITIZING) if sanitized else (*FLAGS, *flags)
+    key = hashlib.sha256(b"".join(sources) + " ".join(flags).encode()).hexdigest()[:16]
     folder = made_folder("kernels")
-    path = folder / f"kernel-{key}.so"
+    path = folder / f"kernel-{'sanitized-' if sanitized else ''}{key}.so"
     if path.is_file():
         return path
     compiler = find_compiler()
@@ -110,7 +121,7 @@ def compiled(flags: tuple[str, ...]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f".{path.name}.{os.getpid()}"
-        command = [compiler, *FLAGS, *flags, "-o", str(aside), str(SOURCES / "kernel.c"), "-lm"]
+        command = [compiler, *flags, "-o", str(aside), str(SOURCES / "kernel.c"), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_SECONDS)
         aside.replace(path)
     except subprocess.CalledProcessError as error:
