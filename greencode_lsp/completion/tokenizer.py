@@ -67,7 +67,9 @@ class CodeTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids without special tokens, and without a character that has only half arrived."""
-        data = b"".join(self.token_bytes[id] for id in ids if id not in self._special)
+        # Many models have more ids than their tokenizer, to make the matrices even: those stand for nothing.
+        known = self.token_bytes
+        data = b"".join(known[id] for id in ids if id not in self._special and id < len(known))
         return (data[: len(data) - unfinished_tail(data)]).decode("utf-8", errors="replace")
 
     @cached_property
