@@ -53,7 +53,7 @@ def check_gguf_header(path: Path) -> None:
         check_regular(path)
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             _Header(content).check()
-    except (_HeaderError, UnreadableFileError, ValueError) as error:  # an empty file cannot be mapped
+    except (_HeaderError, UnreadableFileError, OSError, ValueError) as error:  # an empty file cannot be mapped
         raise BundleError(f"{path.name} is not a GGUF file that can be read: {error}; use another one") from error
 
 

@@ -20,7 +20,7 @@ def convert_tokenizer(fields: GgufFields, folder: Path) -> None:
     if kind != "gpt2":
         raise fields.unsupported(f"its tokenizer is {kind!r} and only 'gpt2' (byte-level BPE) works")
     tokens = fields.get_texts("tokenizer.ggml.tokens")
-    merges = [tuple(merge.split(" ")) for merge in fields.get_texts("tokenizer.ggml.merges")]
+    merges = [halves(merge) for merge in fields.get_texts("tokenizer.ggml.merges")]
     types = fields.get("tokenizer.ggml.token_type", list)
     if len(types) != len(tokens):
         raise fields.unsupported(f"it has {len(tokens)} tokens and {len(types)} types of tokens")
@@ -48,6 +48,12 @@ def convert_tokenizer(fields: GgufFields, folder: Path) -> None:
     # The class that takes tokenizer.json as it is; a model's own class would rebuild the pre-tokenizer.
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False, **special}
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def halves(merge: str) -> tuple[str, str]:
+    """Return the two tokens that a merge joins; no token holds a space."""
+    left, _, right = merge.partition(" ")
+    return left, right
 
 
 def _pre_tokenizer(fields: GgufFields) -> PreTokenizer:

@@ -2,13 +2,13 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
-from greencode_lsp.completion import tokenizer_check
 from greencode_lsp.completion.tokenizer import CodeTokenizer, TokenizerError
 
 GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -107,7 +107,7 @@ def test_what_has_passed_is_remembered_by_its_hash(
     CodeTokenizer.load(folder)
     (passed,) = cache.iterdir()
     assert passed.name.startswith("passed-")
-    monkeypatch.setattr(tokenizer_check.sys, "executable", os.devnull)  # nothing can be tried any more
+    monkeypatch.setattr(sys, "executable", os.devnull)  # nothing can be tried any more
     CodeTokenizer.load(folder)
     write(folder, QWEN2)
     assert "Permission denied" in refusal(folder)
@@ -126,6 +126,19 @@ def test_what_is_no_tokenizer_is_refused(content: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "model")
     (folder / "tokenizer.json").write_text(content, encoding="utf-8")
     refusal(folder)
+
+
+def test_ids_beyond_the_tokenizers_stand_for_nothing(tmp_path: Path) -> None:
+    tokenizer = CodeTokenizer.load(write(tmp_path / "model")).within(128)  # as if made even for some processor
+    assert tokenizer.decode([0, 127, 1]) == "ab"
+
+
+def test_a_token_that_the_model_lacks_is_an_error_in_one_line(tmp_path: Path) -> None:
+    tokenizer = CodeTokenizer.load(write(tmp_path / "model")).within(1)
+    assert tokenizer.encode("a") == [0]
+    assert tokenizer.token_bytes == [b"a"]
+    with pytest.raises(TokenizerError, match=r"makes the token 'b' \(1\), and the model has 1 tokens"):
+        tokenizer.with_markers([0]).encode("ab")
 
 
 def test_a_panic_for_one_text_is_an_error_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:

@@ -80,7 +80,9 @@ def main() -> None:
     os.dup2(2, 1)  # nothing else may write between the answers
     for line in sys.stdin:
         asked = json.loads(line)
-        print(json.dumps(attempt(Path(asked["folder"]), asked["target"], Path(asked["path"]))), file=answers, flush=True)
+        print(
+            json.dumps(attempt(Path(asked["folder"]), asked["target"], Path(asked["path"]))), file=answers, flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from tests.fuzz.cases import KINDS, Case, Seeds, describe
-from tests.fuzz.seeds import BUNDLED, FAMILIES, make_seeds
+from tests.fuzz.seeds import FAMILIES, make_seeds
 from tests.fuzz.verdicts import Verdict, judge
 
 KEPT_FAULTS = 20
@@ -85,7 +85,7 @@ class Fuzzer:
         shutil.rmtree(self.out, ignore_errors=True)
         make_seeds(self.seeds.folder)
         forker = Forker(self._environment)
-        plain = {name: ("complete", self.seeds.model(name)) for name in sorted(FAMILIES, key=lambda name: name == BUNDLED)}
+        plain = {name: ("complete", self.seeds.model(name)) for name in FAMILIES}
         plain["bundle"] = ("complete", self.seeds.folder / "bundle")
         plain["gguf"] = ("convert", self.seeds.folder / "tiny.gguf")
         for name, (target, path) in plain.items():

@@ -134,7 +134,14 @@ def mutate_numbers(numbers: bytes, random: Random) -> bytes:
     """Return weights of which some are not finite, very large, zero or drawn anew."""
     data, size = bytearray(numbers), random.choice((2, 4, 64))
     at = random.randrange(max(len(data) // size, 1)) * size
-    pieces = (b"\x00\x00\xc0\x7f", b"\x00\x00\x80\xff", b"\xff\xff\x7f\x7f", b"\xff\x7b", b"\x00\x00", random.randbytes(4))
+    pieces = (
+        b"\x00\x00\xc0\x7f",
+        b"\x00\x00\x80\xff",
+        b"\xff\xff\x7f\x7f",
+        b"\xff\x7b",
+        b"\x00\x00",
+        random.randbytes(4),
+    )
     piece = random.choice(pieces)
     count = random.choice((1, 8, 1000))
     data[at : at + len(piece) * count] = (piece * count)[: max(len(data) - at, 0)]
@@ -149,7 +156,9 @@ def change_tensor(header: dict[str, Any], name: str, random: Random) -> None:
         tensor["shape"] = tensor["shape"][::-1]
     elif way == 1 and len(tensor["shape"]) == 2:
         rows, columns = tensor["shape"]
-        tensor["shape"] = random.choice(([rows * columns], [rows // 2, columns * 2], [1, rows, columns], [rows * 2, columns // 2]))
+        tensor["shape"] = random.choice(
+            ([rows * columns], [rows // 2, columns * 2], [1, rows, columns], [rows * 2, columns // 2])
+        )
     elif way == 2:
         tensor["dtype"] = random.choice(("F16", "BF16", "I16", "U16"))
         tensor["shape"] = [*tensor["shape"][:-1], tensor["shape"][-1] * 2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
 
 from greencode_lsp.engine.packed import library
 
@@ -15,21 +14,25 @@ OPTIONS = {
 }
 
 
-def sanitizer_library() -> Path | None:
-    """Return the address sanitizer's library of this machine's compiler, None where it has none."""
+LOADED_FIRST = ("libasan.so", "libstdc++.so.6")
+"""The second one, too, is loaded before all others: the sanitizer must find there what throws torch's exceptions."""
+
+
+def sanitizer_libraries() -> list[str]:
+    """Return the paths of the sanitizer's libraries that this machine's compiler has, none where one is missing."""
     if (compiler := library.find_compiler()) is None:
-        return None
-    asked = [compiler, "-print-file-name=libasan.so"]
-    said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    return Path(said) if os.path.isabs(said) and Path(said).is_file() else None
+        return []
+    asked = ([compiler, f"-print-file-name={name}"] for name in LOADED_FIRST)
+    said = [subprocess.run(one, capture_output=True, text=True, check=False).stdout.strip() for one in asked]
+    return said if all(os.path.isabs(path) and os.path.isfile(path) for path in said) else []
 
 
 def sanitized_environment(instructions: str = "1") -> dict[str, str]:
     """Return the variables for a sanitized kernel with some set of instructions, none where that cannot be."""
-    found = sanitizer_library()
-    if found is None:
+    found = sanitizer_libraries()
+    if not found:
         return {}
-    return {library.SANITIZE_VARIABLE: instructions, "LD_PRELOAD": str(found), **OPTIONS}
+    return {library.SANITIZE_VARIABLE: instructions, "LD_PRELOAD": " ".join(found), **OPTIONS}
 
 
 def testable_sets() -> list[str]:

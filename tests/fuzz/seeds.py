@@ -17,6 +17,7 @@ from greencode_lsp.engine.drafts.drafter import DRAFTER_FILE, save_drafter
 from greencode_lsp.engine.drafts.ngrams import NGRAMS_FILE, Ngrams, NgramTable, save_ngrams
 from greencode_lsp.engine.exits import EXITS_FILE, ExitHead
 from greencode_lsp.engine.identity import exits_identity, weights_identity
+from greencode_lsp.models.tokenizer_convert import halves
 from greencode_lsp.policy.bundle import POLICY_FILE, file_sha256
 from greencode_lsp.policy.calibration import CALIBRATION_FILE, Bound, Calibration
 from tests.engine.conftest import RANDOM_MODELS, save_exits
@@ -51,7 +52,7 @@ def write_tokenizer(path: Path) -> None:
     """Write a byte-level tokenizer of `ENTRIES` tokens."""
     names = tokens()
     names += [f"<{number}>" for number in range(ENTRIES - len(names))]
-    merges = [tuple(merge.split(" ")) for merge in MERGES]
+    merges = [halves(merge) for merge in MERGES]
     tokenizer = Tokenizer(models.BPE(vocab={name: index for index, name in enumerate(names)}, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -108,5 +109,3 @@ def write_policy(path: Path, hidden_size: int) -> None:
         "stop_threshold": "inf",
     }
     save_file(tensors, path, facts)
-
-

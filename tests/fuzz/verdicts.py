@@ -12,7 +12,9 @@ from tests.fuzz.cases import Case
 
 SANITIZER = re.compile(r"^.*(?:ERROR: AddressSanitizer|runtime error:|UndefinedBehaviorSanitizer).*$", re.MULTILINE)
 
-TRACEBACK = re.compile(r"^(?:Traceback \(most recent call last\)|thread '.*' panicked|Fatal Python error).*", re.MULTILINE)
+TRACEBACK = re.compile(
+    r"^(?:Traceback \(most recent call last\)|thread '.*' panicked|Fatal Python error).*", re.MULTILINE
+)
 
 REFUSAL = "greencode: "
 

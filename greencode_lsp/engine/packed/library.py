@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 from greencode_lsp.paths import made_folder
 from greencode_lsp.processor import cpu_flags
 
+log = logging.getLogger(__name__)
+
 SOURCES = Path(__file__).with_name("kernel")
 
 FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-pthread", "-shared", "-fPIC")
@@ -21,7 +24,10 @@ FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-pthread", "-shared", "-fPIC
 SANITIZE_VARIABLE = "GREENCODE_SANITIZE"
 """Compiles the kernel with sanitizers, for tests: `1`, or the name of the instruction set to use. See docs/fuzz.md."""
 
-SANITIZING = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer", "-g", "-O1")
+SANITIZING = (
+    *("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"),
+    "-fwrapv",  # sums of whole numbers wrap around in vectors, as they do where states are not finite
+)
 
 
 @dataclass(frozen=True)
@@ -111,18 +117,18 @@ def compiled(flags: tuple[str, ...]) -> Path:
     sanitized = bool(os.environ.get(SANITIZE_VARIABLE))
     flags = (*FLAGS, *flags, *SANITIZING) if sanitized else (*FLAGS, *flags)
     key = hashlib.sha256(b"".join(sources) + " ".join(flags).encode()).hexdigest()[:16]
-    folder = made_folder("kernels")
-    path = folder / f"kernel-{'sanitized-' if sanitized else ''}{key}.so"
-    if path.is_file():
-        return path
+    folder, name = made_folder("kernels"), f"kernel-{'sanitized-' if sanitized else ''}{key}"
+    if (kept := kept_library(folder, name)) is not None:
+        return kept
     compiler = find_compiler()
     if compiler is None:
         raise CompilingError("it needs a C compiler: install gcc or clang")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / f".{path.name}.{os.getpid()}"
+        aside = folder / f".{name}.{os.getpid()}"
         command = [compiler, *flags, "-o", str(aside), str(SOURCES / "kernel.c"), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_SECONDS)
+        path = folder / f"{name}-{digest_of(aside)}.so"
         aside.replace(path)
     except subprocess.CalledProcessError as error:
         first = next(iter(error.stderr.strip().splitlines()), "no message")
@@ -130,6 +136,28 @@ def compiled(flags: tuple[str, ...]) -> Path:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CompilingError(f"it cannot be compiled: {error}") from error
     return path
+
+
+def kept_library(folder: Path, name: str) -> Path | None:
+    """Return the library of that name in a folder, None where there is none as it was written.
+
+    Its own digest is part of its file's name: running one in which a bit has changed could do anything.
+    """
+    for path in folder.glob(f"{name}-*.so"):
+        try:
+            if path.is_file() and path.stem.rpartition("-")[2] == digest_of(path):
+                return path
+            log.warning("%s is damaged and is compiled anew", path)
+            path.unlink()
+        except OSError as error:
+            log.warning("%s cannot be used and is compiled anew: %s", path, error.strerror)
+    return None
+
+
+def digest_of(path: Path) -> str:
+    """Return the beginning of a file's sha256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def find_compiler() -> str | None:
