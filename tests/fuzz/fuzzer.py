@@ -7,15 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.fuzz.cases import KINDS, Case, Seeds, describe
+from greencode_lsp.paths import cache_folder
+from tests.fuzz import traffic
+from tests.fuzz.cases import KINDS, Seeds, describe
 from tests.fuzz.seeds import FAMILIES, make_seeds
 from tests.fuzz.verdicts import Verdict, judge
+from tests.soak.surroundings import link_tree
+
+TRAFFIC = "lsp"
 
 KEPT_FAULTS = 20
 """Inputs that are kept of each kind and verdict."""
@@ -64,27 +69,29 @@ class Fault:
 class Results:
     """What became of all attempts: `counts` by kind and verdict."""
 
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     faults: list[Fault] = field(default_factory=list)
 
-    def add(self, kind: str, verdict: str) -> None:
-        """Count an attempt."""
-        self.counts.setdefault(kind, Counter())[verdict] += 1
+    def add(self, kind: str, number: int, mutation: str, verdict: Verdict, kept: str) -> None:
+        """Count an attempt, and note it where it is a fault."""
+        self.counts[kind][verdict.name] += 1
+        if not verdict.right:
+            self.faults.append(Fault(kind, number, mutation, verdict, kept))
 
 
 class Fuzzer:
-    """Attempts of one run: `number` and `seed` decide what an attempt mutates, and how."""
+    """Attempts of one run: `seed`, the kind and the number of an attempt decide what it mutates, and how."""
 
     def __init__(self, out: Path, seed: int, environment: dict[str, str]) -> None:
-        self.out, self.seed, self.results = out, seed, Results()
-        self._environment = environment
+        self.out, self.seed, self.environment, self.results = out, seed, environment, Results()
         self.seeds = Seeds(out / "seeds", out / "seeds" / "cache")
+        self._suggested: list[str] | None = None
 
     def prepare(self) -> None:
         """Write the seeds and let each of them answer; raise `AssertionError` where one does not."""
         shutil.rmtree(self.out, ignore_errors=True)
         make_seeds(self.seeds.folder)
-        forker = Forker(self._environment)
+        forker = Forker(self.environment)
         plain = {name: ("complete", self.seeds.model(name)) for name in FAMILIES}
         plain["bundle"] = ("complete", self.seeds.folder / "bundle")
         plain["gguf"] = ("convert", self.seeds.folder / "tiny.gguf")
@@ -100,22 +107,39 @@ class Fuzzer:
         """Make and run one attempt; keep its input where it goes wrong."""
         folder = self.out / "attempts" / f"{kind}-{number}"
         folder.mkdir(parents=True)
-        case = KINDS[kind](self.seeds, folder, Random(f"{self.seed}/{kind}/{number}"))
-        (folder / "case.json").write_text(describe(case), "utf-8")
-        verdict = judge(case, forker.run(folder, case.target, case.path), self.seeds.answers[case.seed])
-        self.results.add(kind, verdict.name)
-        if verdict.right:
-            shutil.rmtree(folder)
+        random = Random(f"{self.seed}/{kind}/{number}")
+        if kind == TRAFFIC:
+            verdict, mutation = self._talk(folder, random), "LSP traffic"
         else:
-            self._keep(kind, number, case, verdict)
+            case = KINDS[kind](self.seeds, folder, random)
+            (folder / "case.json").write_text(describe(case), "utf-8")
+            verdict = judge(case, forker.run(folder, case.target, case.path), self.seeds.answers[case.seed])
+            mutation = case.mutation
+        kept = self._keep(folder, kind, verdict)
+        self.results.add(kind, number, mutation, verdict, kept)
         return verdict
 
-    def _keep(self, kind: str, number: int, case: Case, verdict: Verdict) -> None:
-        kept = self.out / "faults" / f"{verdict.name.replace(' ', '-')}-{kind}-{number}"
-        if self.results.counts[kind][verdict.name] > KEPT_FAULTS:
-            shutil.rmtree(case.folder)
-            self.results.faults.append(Fault(kind, number, case.mutation, verdict))
-            return
+    def _talk(self, folder: Path, random: Random) -> Verdict:
+        """Send nonsense to a server with the default model; what it then suggests is what it always suggests."""
+        if self._suggested is None:
+            plain = self.out / "plain"
+            link_tree(cache_folder(), plain / "cache")
+            verdict, self._suggested = traffic.attempt(plain, self.environment, None)
+            assert verdict.right and self._suggested, f"an ordinary session ends with {verdict}, {self._suggested}"
+        link_tree(self.out / "plain" / "cache", folder / "cache")
+        verdict, suggested = traffic.attempt(folder, self.environment, random)
+        if verdict.right and suggested != self._suggested:
+            return Verdict("silent other text", f"{suggested}, not {self._suggested}")
+        return verdict
+
+    def _keep(self, folder: Path, kind: str, verdict: Verdict) -> str:
+        """Remove an attempt's folder; keep those of the first faults of each kind, and return where."""
+        if verdict.right or self.results.counts[kind][verdict.name] >= KEPT_FAULTS:
+            shutil.rmtree(folder)
+            return ""
+        if kind == TRAFFIC:
+            shutil.rmtree(folder / "cache")
+        kept = self.out / "faults" / f"{verdict.name.replace(' ', '-')}-{folder.name}"
         kept.parent.mkdir(exist_ok=True)
-        case.folder.rename(kept)
-        self.results.faults.append(Fault(kind, number, case.mutation, verdict, str(kept)))
+        folder.rename(kept)
+        return str(kept)
