@@ -1,5 +1,6 @@
 """Reading files that a stranger has written: regular files of a bounded size, JSON and TOML of a bounded depth."""
 
+import hashlib
 import json
 import os
 import stat
@@ -9,6 +10,9 @@ from typing import Any
 
 MOST_BYTES = 16 << 20
 """Of a JSON or TOML file. Those that greencode reads have some kilobytes."""
+
+MOST_HASHED_BYTES = 4 << 30
+"""Of a file whose sha256 tells what it belongs to: trained exits, a policy, a drafter."""
 
 MOST_LEVELS = 64
 """How deep lists and objects may be nested. Python gives up at about 1,000, in the middle of whatever it does."""
@@ -35,12 +39,28 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     """Return what a regular file holds; raise `UnreadableFileError` where it is none or too long, or `OSError`."""
     # Without O_NONBLOCK, opening a named pipe waits until somebody writes into it.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        _check_mode(os.fstat(descriptor).st_mode)
-        content = file.read(most_bytes + 1)
+    try:
+        status = os.fstat(descriptor)
+        _check_mode(status.st_mode)
+        if status.st_size > most_bytes:
+            raise _too_long(most_bytes)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(most_bytes + 1)  # it may have grown
+    finally:
+        os.close(descriptor)
     if len(content) > most_bytes:
-        raise UnreadableFileError(f"it has more than the {most_bytes:,} bytes that such a file may have")
+        raise _too_long(most_bytes)
     return content
+
+
+def sha256_of(path: Path, most_bytes: int = MOST_HASHED_BYTES) -> str:
+    """Return a regular file's sha256 in hexadecimal; raise what `read_bytes` raises. A file may be all hole."""
+    size = path.stat().st_size
+    check_regular(path)
+    if size > most_bytes:
+        raise _too_long(most_bytes)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
@@ -95,6 +115,10 @@ def _check_levels(value: Any) -> None:
             return
         level = [child for one in inner for child in (one.values() if isinstance(one, dict) else one)]
     raise _too_deep()
+
+
+def _too_long(most_bytes: int) -> UnreadableFileError:
+    return UnreadableFileError(f"it has more than the {most_bytes:,} bytes that such a file may have")
 
 
 def _too_deep() -> UnreadableFileError:

@@ -16,7 +16,7 @@ from tests.fuzz.verdicts import judge
 
 SEED = 0
 
-ATTEMPTS = 60
+ATTEMPTS = 40
 
 CASE = Case(Path(), "complete", Path(), "llama", "nothing")
 

@@ -14,14 +14,16 @@ from tests.fuzz.sanitized import instruction_sets, sanitized_environment, saniti
 from tests.fuzz.verdicts import SANITIZER
 from tests.waiting import HANG_SECONDS
 
-pytestmark = pytest.mark.skipif(not sanitizer_libraries(), reason="the C compiler has no sanitizers")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sanitizer_libraries(), reason="the C compiler has no sanitizers"),
+]
 
 NUMERIC = ("test_packed.py", "test_packed_limits.py", "test_packing.py", "test_shortlist.py", "test_drafter.py")
 
 SETS = instruction_sets()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("instructions", SETS)
 def test_the_numeric_tests_pass_under_the_sanitizers(instructions: str, tmp_path: Path) -> None:
     tests = [str(Path(test_kernel.__file__).with_name(name)) for name in NUMERIC]

@@ -7,12 +7,14 @@ import os
 import platform
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from greencode_lsp.paths import made_folder
 from greencode_lsp.processor import cpu_flags
+from greencode_lsp.reading import UnreadableFileError, read_bytes
 
 log = logging.getLogger(__name__)
 
@@ -144,20 +146,21 @@ def kept_library(folder: Path, name: str) -> Path | None:
     Its own digest is part of its file's name: running one in which a bit has changed could do anything.
     """
     for path in folder.glob(f"{name}-*.so"):
+        problem = "it has changed"
         try:
-            if path.is_file() and path.stem.rpartition("-")[2] == digest_of(path):
+            if path.stem.rpartition("-")[2] == digest_of(path):
                 return path
-            log.warning("%s is damaged and is compiled anew", path)
-            path.unlink()
-        except OSError as error:
-            log.warning("%s cannot be used and is compiled anew: %s", path, error.strerror)
+        except (OSError, UnreadableFileError) as error:
+            problem = str(error)
+        log.warning("%s cannot be used and is compiled anew: %s", path, problem)
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     return None
 
 
 def digest_of(path: Path) -> str:
-    """Return the beginning of a file's sha256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    """Return the beginning of the sha256 of a compiled kernel, which has some 100 kB."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
 
 
 def find_compiler() -> str | None:
