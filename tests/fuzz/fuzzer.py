@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +87,7 @@ class Fuzzer:
         self.out, self.seed, self.environment, self.results = out, seed, environment, Results()
         self.seeds = Seeds(out / "seeds", out / "seeds" / "cache")
         self._suggested: list[str] | None = None
+        self._preparing = threading.Lock()
 
     def prepare(self) -> None:
         """Write the seeds and let each of them answer; raise `AssertionError` where one does not."""
@@ -121,13 +123,14 @@ class Fuzzer:
 
     def _talk(self, folder: Path, random: Random) -> Verdict:
         """Send nonsense to a server with the default model; what it then suggests is what it always suggests."""
-        if self._suggested is None:
-            plain = self.out / "plain"
-            link_tree(cache_folder(), plain / "cache")
-            verdict, self._suggested = traffic.attempt(plain, self.environment, None)
-            assert verdict.right and self._suggested, f"an ordinary session ends with {verdict}, {self._suggested}"
-        link_tree(self.out / "plain" / "cache", folder / "cache")
-        verdict, suggested = traffic.attempt(folder, self.environment, random)
+        plain = self.out / "plain"
+        cache = plain / "cache"  # all servers', as an editor's: packed weights are known by their model's place
+        with self._preparing:
+            if self._suggested is None:
+                link_tree(cache_folder(), cache)
+                verdict, self._suggested = traffic.attempt(plain, cache, self.environment, None)
+                assert verdict.right and self._suggested, f"an ordinary session ends with {verdict}, {self._suggested}"
+        verdict, suggested = traffic.attempt(folder, cache, self.environment, random)
         if verdict.right and suggested != self._suggested:
             return Verdict("silent other text", f"{suggested}, not {self._suggested}")
         return verdict
@@ -137,8 +140,6 @@ class Fuzzer:
         if verdict.right or self.results.counts[kind][verdict.name] >= KEPT_FAULTS:
             shutil.rmtree(folder)
             return ""
-        if kind == TRAFFIC:
-            shutil.rmtree(folder / "cache")
         kept = self.out / "faults" / f"{verdict.name.replace(' ', '-')}-{folder.name}"
         kept.parent.mkdir(exist_ok=True)
         folder.rename(kept)

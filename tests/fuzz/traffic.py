@@ -130,8 +130,8 @@ def broken_header(message: bytes, random: Random) -> bytes:
 class Session:
     """A server process, what it has said, and what it is asked."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        own = {"GREENCODE_DATA": str(folder / "data"), "GREENCODE_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    def __init__(self, folder: Path, cache: Path, environment: dict[str, str]) -> None:
+        own = {"GREENCODE_DATA": str(folder / "data"), "GREENCODE_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
         self._log = (folder / "stderr").open("wb")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "greencode_lsp.server"],
@@ -214,9 +214,9 @@ def talk(session: Session, messages: Iterator[bytes]) -> list[str]:
     return [item["insertText"] for item in answer["result"]["items"]]
 
 
-def attempt(folder: Path, environment: dict[str, str], random: Random | None) -> tuple[Verdict, list[str]]:
+def attempt(folder: Path, cache: Path, environment: dict[str, str], random: Random | None) -> tuple[Verdict, list[str]]:
     """Run a session, without a `random` one of only sensible messages; return its verdict and its suggestions."""
-    session, suggested, problem = Session(folder, environment), list[str](), ""
+    session, suggested, problem = Session(folder, cache, environment), list[str](), ""
     sent = list(mutated_messages(random)) if random is not None else []
     (folder / "sent").write_bytes(b"".join(sent))
     try:
