@@ -21,7 +21,7 @@ class Schedule:
     """Deals out attempts until the time is over, or all of a number are dealt."""
 
     def __init__(self, minutes: float, attempts: int | None, kinds: tuple[str, ...] = ROUND) -> None:
-        self._until = time.monotonic() + 60 * minutes
+        self._seconds, self._until = 60 * minutes, float("inf")
         dealt = itertools.cycle(kinds)
         self._kinds = dealt if attempts is None else itertools.islice(dealt, attempts)
         self._numbers: Counter[str] = Counter()
@@ -30,6 +30,8 @@ class Schedule:
     def next(self) -> tuple[str, int] | None:
         """Return the kind and the number of the next attempt, None after the last."""
         with self._lock:
+            if not self._numbers:  # the time begins with the first attempt: making the seeds takes a while
+                self._until = time.monotonic() + self._seconds
             kind = next(self._kinds, None) if time.monotonic() < self._until else None
             if kind is None:
                 return None
