@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow test-python test-client test-editor check soak clean
+.PHONY: demo test test-slow test-python test-client test-editor check soak fuzz clean
 
 demo: $(VENV)/.installed
 	$(BIN)/greencode models pull smollm2-135m
@@ -46,6 +46,10 @@ MINUTES ?= 10
 SEED ?= 0
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED)
+
+# Mutated models, bundles, caches and LSP traffic; no part of `make test`, but for a short run. See docs/fuzz.md.
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) vscode-client/node_modules vscode-client/dist vscode-client/out .mypy_cache .pytest_cache .ruff_cache

@@ -61,7 +61,7 @@ def load_completer(
     heads, ngrams = load_heads(bundle, folder, runner), load_ngram_table(bundle, runner)
     model = EarlyExitModel(runner, bundle.exits, heads, kv_maps, ngrams, load_network(bundle, folder, runner))
     warm_up(model)
-    tokenizer = CodeTokenizer.load(folder)
+    tokenizer = CodeTokenizer.load(folder).within(runner.shape.vocabulary_size)
     infill = find_template(tokenizer, bundle.infill)
     meter = choose_meter(probe_meters(device))
     table = cost_table(

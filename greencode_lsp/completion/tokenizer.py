@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
+from greencode_lsp.completion.tokenizer_check import check_tokenizer
 from greencode_lsp.errors import UserError
 
 
@@ -17,8 +18,8 @@ class TokenizerError(UserError):
 class CodeTokenizer:
     """A Hugging Face tokenizer that never loses a byte: also half a character can be told from its token."""
 
-    def __init__(self, tokenizer: Tokenizer, markers: Iterable[int] = ()) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Tokenizer, markers: Iterable[int] = (), vocabulary_size: int | None = None) -> None:
+        self._tokenizer, self._vocabulary_size = tokenizer, vocabulary_size
         special = {id for id, token in tokenizer.get_added_tokens_decoder().items() if token.special}
         self._special = frozenset(special.union(markers))
 
@@ -29,33 +30,66 @@ class CodeTokenizer:
         if not path.is_file():
             raise TokenizerError(f"{path} does not exist; the model folder needs a fast tokenizer")
         try:
-            return cls(Tokenizer.from_file(str(path)))
+            check_tokenizer(path)
+            tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
-            raise TokenizerError(f"{path} is not a readable tokenizer: {error}") from error
+            raise TokenizerError(
+                f"{path} cannot be used: {' '.join(str(error).split())}; fetch the model again, or use another one"
+            ) from error
+        # What some files say for training: a text is to be split whole, and without anything behind it.
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return cls(tokenizer)
 
     def with_markers(self, ids: Iterable[int]) -> "CodeTokenizer":
         """Return this tokenizer with more ids that stand for no text: not every one says it of all that do."""
-        return CodeTokenizer(self._tokenizer, self._special.union(ids))
+        return CodeTokenizer(self._tokenizer, self._special.union(ids), self._vocabulary_size)
+
+    def within(self, vocabulary_size: int) -> "CodeTokenizer":
+        """Return this tokenizer for a model of so many tokens, of which some may lack those that were added later."""
+        return CodeTokenizer(self._tokenizer, self._special, vocabulary_size)
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, with the beginning-of-text token where the model wants one."""
-        ids: list[int] = self._tokenizer.encode(well_formed(text)).ids
+        ids: list[int] = self._encoded(text).ids
         return ids
 
     def encode_with_offsets(self, text: str) -> tuple[list[int], list[int]]:
         """Return the ids of a text, and for each the offset of its first character, rising."""
-        encoding = self._tokenizer.encode(well_formed(text))
+        encoding = self._encoded(text)
         return encoding.ids, [start for start, _ in encoding.offsets]
+
+    def _encoded(self, text: str) -> Encoding:
+        """Split a text; raise `TokenizerError` where the library gives up, or for a token that the model lacks."""
+        try:
+            encoding = self._tokenizer.encode(well_formed(text))
+        except BaseException as error:
+            # The library panics where a regular expression backtracks too long: that is a BaseException.
+            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+                why = " ".join(str(error).split())
+                raise TokenizerError(f"the model's tokenizer cannot split this text: {why}; use another one") from None
+            raise
+        highest, size = max(encoding.ids, default=0), self._vocabulary_size
+        if size is not None and highest >= size:
+            token = self._tokenizer.id_to_token(highest)
+            raise TokenizerError(
+                f"the model's tokenizer makes the token {token!r:.80} ({highest}), and the model has {size} tokens; "
+                "fetch the model again, or use another one"
+            )
+        return encoding
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids without special tokens, and without a character that has only half arrived."""
-        data = b"".join(self.token_bytes[id] for id in ids if id not in self._special)
+        # Many models have more ids than their tokenizer, to make the matrices even: those stand for nothing.
+        known = self.token_bytes
+        data = b"".join(known[id] for id in ids if id not in self._special and id < len(known))
         return (data[: len(data) - unfinished_tail(data)]).decode("utf-8", errors="replace")
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
         """The bytes of every token, by id."""
         size = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        size = size if self._vocabulary_size is None else min(size, self._vocabulary_size)
         added = self._tokenizer.get_added_tokens_decoder()
         read = byte_level if "ByteLevel" in str(self._tokenizer.decoder) else sentence_piece
         return [

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from greencode_lsp.energy.costs import CostTable
+from greencode_lsp.reading import read_json
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class CostStore:
         """Return the table saved under `key`, or None."""
         path = self._path(key)
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = read_json(path)
             if stored["key"] != key:
                 raise ValueError("it belongs to another key")
             return CostTable.from_json(stored["table"])

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from greencode_lsp.reading import parse_json
+
 PREFILL_CHUNK_ROWS = 256
 
 
@@ -84,7 +86,7 @@ class CostTable:
     def from_json(cls, text: str) -> CostTable:
         """Read what `to_json` wrote; raises ValueError where it is something else."""
         try:
-            data = json.loads(text)
+            data = parse_json(text)
             return cls(
                 rows=tuple(int(row) for row in data["rows"]),
                 layer_joules=tuple(float(joules) for joules in data["layer_joules"]),

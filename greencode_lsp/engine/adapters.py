@@ -21,6 +21,7 @@ from greencode_lsp.engine.architecture import Architecture, Layer, Linear, Norm,
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.grid import as_codes, from_codes, nearest_codes, on_grid
 from greencode_lsp.engine.validation import check_dtype, check_finite
+from greencode_lsp.reading import check_regular
 
 ADAPTERS_FILE = "adapters.safetensors"
 
@@ -63,6 +64,7 @@ def adapters_beside(exits_file: Path) -> Path | None:
 def load_adapters(path: Path, shape: Architecture, identity: str = "") -> Adapters:
     """Return what a file holds; raise `EngineError` in one line when they are not this model's."""
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
             facts = file.metadata() or {}
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

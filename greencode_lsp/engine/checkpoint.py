@@ -1,6 +1,5 @@
 """Reading a Hugging Face style folder: `config.json` and safetensors files. Never a pickle."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.validation import check_dtype
+from greencode_lsp.reading import check_regular, read_json
 
 OF_A_LAYER = re.compile(r"(?:^|\.)(?:layers|h)\.\d+\.")
 
@@ -33,6 +33,7 @@ class Checkpoint(Mapping[str, Tensor]):
         self._read: set[str] = set()
         for path in paths:
             try:
+                check_regular(path)
                 handle: Any = safe_open(path, framework="pt")
             except Exception as error:  # safetensors raises its own, undocumented types
                 raise EngineError(f"{path} is not a readable safetensors file: {error}") from error
@@ -86,7 +87,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Return `config.json` of a model folder; raise `EngineError` naming the file when it cannot be used."""
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except FileNotFoundError as error:
         raise EngineError(f"{path} does not exist; a model folder needs config.json beside its weights") from error
     except (OSError, ValueError) as error:

@@ -20,6 +20,7 @@ from greencode_lsp.engine.architecture import Architecture, Linear, Norm
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.grid import as_codes, fits_grid, fitted_codes, from_codes
 from greencode_lsp.engine.validation import check_dtype, check_tensor
+from greencode_lsp.reading import check_regular, parse_json
 
 EXITS_FILE = "exits.safetensors"
 
@@ -129,6 +130,7 @@ def load_exits(
     missing or of a wrong shape, weights of another model (where both the file and the caller say which).
     """
     try:
+        check_regular(path)
         with safe_open(path, framework="pt", device=str(device)) as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             shortlist = checked_shortlist(path, tensors.pop(SHORTLIST, None), shape)
@@ -163,7 +165,7 @@ def checked_depths(
     """Return the depths a file's metadata names; raise `EngineError` unless they are this model's."""
     if facts.get("format") not in READABLE:
         raise EngineError(f"{path} has format {facts.get('format')!r}, this greencode reads {FORMAT!r}; train it again")
-    depths = json.loads(facts.get("exits", "[]"))
+    depths = parse_json(facts.get("exits", "[]"))
     if not isinstance(depths, list):
         raise EngineError(f"{path} has exits {depths}, wanted a list of depths")
     for name, here in (("layers", shape.layers), ("hidden_size", shape.hidden_size)):

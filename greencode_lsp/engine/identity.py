@@ -7,6 +7,7 @@ from typing import Any
 from safetensors import safe_open
 
 from greencode_lsp.engine.errors import EngineError
+from greencode_lsp.reading import MOST_HASHED_BYTES, UnreadableFileError, check_regular, read_bytes
 
 SAMPLE = 64
 
@@ -24,6 +25,7 @@ def weights_identity(folder: Path) -> str:
         if any(path.match(name) for name in NOT_WEIGHTS):
             continue
         try:
+            check_regular(path)
             with safe_open(path, framework="pt") as file:
                 described.extend(_describe(file, name) for name in file.keys())  # noqa: SIM118
         except Exception as error:  # safetensors raises its own, undocumented types
@@ -35,13 +37,24 @@ def weights_identity(folder: Path) -> str:
 
 
 def exits_identity(path: Path) -> str:
-    """Return a sha256 over a file of exits and the adapters beside it, where there are some; empty without exits."""
+    """Return a sha256 over a file of exits and the adapters beside it, where there are some; empty without exits.
+
+    Raises `EngineError` in one line.
+    """
     if not path.is_file():
         return ""
-    digest = hashlib.sha256(path.read_bytes())
-    if (adapters := path.with_name("adapters.safetensors")).is_file():
-        digest.update(adapters.read_bytes())
+    digest = hashlib.sha256()
+    for one in (path, path.with_name("adapters.safetensors")):
+        if one.is_file():
+            digest.update(_content(one))
     return digest.hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_bytes(path, MOST_HASHED_BYTES)
+    except (OSError, UnreadableFileError) as error:
+        raise EngineError(f"{path} cannot be read: {error}; fetch it again") from error
 
 
 def _describe(file: Any, name: str) -> tuple[str, str, list[int], bytes]:

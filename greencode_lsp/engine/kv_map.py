@@ -25,6 +25,7 @@ from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.grid import as_codes, fits_grid, from_codes, nearest_codes, on_grid
 from greencode_lsp.engine.validation import check_dtype, check_tensor
 from greencode_lsp.files import replace_file
+from greencode_lsp.reading import check_regular
 
 KV_MAP_FILES = "kv_map-*.safetensors"
 
@@ -141,6 +142,7 @@ def facts_of(path: Path) -> tuple[int, float]:
 def read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """Return what a file says of itself, and its tensors in float32."""
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
             facts = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

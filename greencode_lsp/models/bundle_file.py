@@ -2,12 +2,12 @@
 
 import itertools
 import re
-import tomllib
 from collections.abc import Set
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from greencode_lsp.models.bundle import Bundle, BundleError, FolderSource, HubSource, Source, WheelSource
+from greencode_lsp.reading import UnreadableFileError, read_toml
 
 BUNDLE_FILE = "bundle.toml"
 
@@ -77,11 +77,9 @@ def read_bundle(folder: Path) -> Bundle:
     """Read `folder/bundle.toml`; raise `BundleError` with one line naming the file, the key and the cure."""
     path = folder / BUNDLE_FILE
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path}: cannot be read, make it a readable UTF-8 file: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise BundleError(f"{path}: not valid TOML, correct it: {error}") from error
+        values = read_toml(path)
+    except (OSError, UnreadableFileError) as error:
+        raise BundleError(f"{path}: cannot be read, correct it: {error}") from error
     table = _Table(path, values)
     table.only(_KEYS)
     layers = table.positive("layers")

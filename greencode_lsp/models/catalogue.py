@@ -1,12 +1,12 @@
 """Which bundles there are, and finding one by its name or its path."""
 
-import json
 from pathlib import Path
 
 from platformdirs import user_data_dir
 
 from greencode_lsp.models.bundle import Bundle, BundleError, FolderSource, check_model_folder
 from greencode_lsp.models.bundle_file import BUNDLE_FILE, read_bundle
+from greencode_lsp.reading import read_json
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -59,9 +59,9 @@ def _plain_folder(folder: Path) -> Bundle:
     check_model_folder(folder)
     config_file = folder / "config.json"
     try:
-        config = json.loads(config_file.read_text(encoding="utf-8"))
+        config = read_json(config_file)
     except (OSError, ValueError) as error:
-        raise BundleError(f"{config_file}: not readable JSON, fetch the model again: {error}") from error
+        raise BundleError(f"{config_file}: cannot be read, fetch the model again: {error}") from error
     if not isinstance(config, dict):
         raise BundleError(f"{config_file}: must hold one JSON object, fetch the model again")
     layers = config.get("num_hidden_layers", config.get("n_layer"))

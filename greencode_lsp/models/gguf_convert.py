@@ -9,8 +9,8 @@ from gguf import GGUFReader, ReaderTensor
 from gguf.quants import dequantize
 from numpy.typing import NDArray
 
-from greencode_lsp.models.bundle import BundleError
 from greencode_lsp.models.gguf_fields import GgufFields
+from greencode_lsp.models.gguf_header import check_gguf_header
 from greencode_lsp.models.safetensors_writer import TensorShape, write_safetensors
 from greencode_lsp.models.sources import Progress, Report
 from greencode_lsp.models.tokenizer_convert import convert_tokenizer
@@ -42,10 +42,8 @@ def convert_gguf(gguf_file: Path, folder: Path, report: Report) -> None:
     Works tensor by tensor in blocks of rows, so that memory stays far below the model's size.
     Raises `BundleError` when the file is of an architecture or has contents that greencode cannot convert.
     """
-    try:
-        reader = GGUFReader(gguf_file)
-    except ValueError as error:
-        raise BundleError(f"{gguf_file.name} is not a GGUF file: use another one ({error})") from error
+    check_gguf_header(gguf_file)
+    reader = GGUFReader(gguf_file)
     fields = GgufFields(gguf_file, reader)
     architecture = fields.get("general.architecture", str)
     if architecture not in ARCHITECTURES:
@@ -54,6 +52,7 @@ def convert_gguf(gguf_file: Path, folder: Path, report: Report) -> None:
     config = _llama_config(fields, tied="lm_head.weight" not in tensors)
     _check_names(set(tensors), config, fields)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    _check_rows(tensors, config, fields)
     _write_weights(tensors, config, folder / "model.safetensors", report)
     convert_tokenizer(fields, folder)
 
@@ -69,11 +68,25 @@ def _huggingface_name(name: str, fields: GgufFields) -> str:
 
 
 def _check_names(found: set[str], config: dict[str, Any], fields: GgufFields) -> None:
+    if config["num_hidden_layers"] > len(found):
+        raise fields.unsupported(
+            f"it says that it has {config['num_hidden_layers']} layers and has {len(found)} tensors"
+        )
     layers = range(config["num_hidden_layers"])
     wanted = {f"model.layers.{layer}.{part}" for layer in layers for part in _INSIDE_LAYERS.values()}
     wanted |= {"model.embed_tokens.weight", "model.norm.weight"}
     if wrong := (found - {"lm_head.weight"}) ^ wanted:
         raise fields.unsupported(f"a tensor is missing or one too many ({min(wrong)})")
+
+
+def _check_rows(tensors: dict[str, ReaderTensor], config: dict[str, Any], fields: GgufFields) -> None:
+    for name, tensor in tensors.items():
+        wanted = 1 if name.endswith("norm.weight") else 2
+        if len(tensor.shape) != wanted:
+            raise fields.unsupported(f"{name} has {len(tensor.shape)} dimensions, and must have {wanted}")
+        heads, rows = _rotated_heads(name, config), int(tensor.shape[-1])
+        if heads and rows != heads * config["head_dim"]:
+            raise fields.unsupported(f"{name} has {rows} rows, and must have {heads} heads of {config['head_dim']}")
 
 
 def _llama_config(fields: GgufFields, *, tied: bool) -> dict[str, Any]:
@@ -82,9 +95,9 @@ def _llama_config(fields: GgufFields, *, tied: bool) -> dict[str, Any]:
         raise fields.unsupported("it is a mixture of experts")
     if fields.get("llama.rope.scaling.type", str, "none") != "none":
         raise fields.unsupported("it scales its rotary positions")
-    heads = fields.get("llama.attention.head_count", int)
-    hidden_size = fields.get("llama.embedding_length", int)
-    head_size = fields.get("llama.attention.key_length", int, hidden_size // heads)
+    heads = fields.get_count("llama.attention.head_count")
+    hidden_size = fields.get_count("llama.embedding_length")
+    head_size = fields.get_count("llama.attention.key_length", hidden_size // heads)
     if fields.get("llama.rope.dimension_count", int, head_size) != head_size:
         raise fields.unsupported("it rotates only a part of each head")
     rope_theta = _shortest(fields.get("llama.rope.freq_base", float, 10000.0))
@@ -98,18 +111,18 @@ def _llama_config(fields: GgufFields, *, tied: bool) -> dict[str, Any]:
         "head_dim": head_size,
         "hidden_act": "silu",
         "hidden_size": hidden_size,
-        "intermediate_size": fields.get("llama.feed_forward_length", int),
-        "max_position_embeddings": fields.get("llama.context_length", int),
+        "intermediate_size": fields.get_count("llama.feed_forward_length"),
+        "max_position_embeddings": fields.get_count("llama.context_length"),
         "mlp_bias": False,
         "num_attention_heads": heads,
-        "num_hidden_layers": fields.get("llama.block_count", int),
-        "num_key_value_heads": fields.get("llama.attention.head_count_kv", int, heads),
+        "num_hidden_layers": fields.get_count("llama.block_count"),
+        "num_key_value_heads": fields.get_count("llama.attention.head_count_kv", heads),
         "pad_token_id": fields.get_index("tokenizer.ggml.padding_token_id"),
         "rms_norm_eps": _shortest(fields.get("llama.attention.layer_norm_rms_epsilon", float)),
         "rope_parameters": {"rope_type": "default", "rope_theta": rope_theta},
         "rope_theta": rope_theta,
         "tie_word_embeddings": tied,
-        "vocab_size": len(fields.get("tokenizer.ggml.tokens", list)),
+        "vocab_size": fields.length("tokenizer.ggml.tokens"),
     }
 
 
@@ -142,10 +155,12 @@ def _row_order(name: str, shape: TensorShape, config: dict[str, Any]) -> NDArray
     interleaves the halves of every q and k head (`LlamaModel.permute` in convert_hf_to_gguf.py). This takes them apart.
     """
     rows = np.arange(shape[0])
+    heads = _rotated_heads(name, config)
+    return rows.reshape(heads, -1, 2).swapaxes(1, 2).reshape(-1) if heads else rows
+
+
+def _rotated_heads(name: str, config: dict[str, Any]) -> int:
+    """Return how many heads of a matrix are rotated: 0 for any but the queries' and the keys'."""
     if name.endswith("q_proj.weight"):
-        heads = config["num_attention_heads"]
-    elif name.endswith("k_proj.weight"):
-        heads = config["num_key_value_heads"]
-    else:
-        return rows
-    return rows.reshape(heads, -1, 2).swapaxes(1, 2).reshape(-1)
+        return int(config["num_attention_heads"])
+    return int(config["num_key_value_heads"]) if name.endswith("k_proj.weight") else 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from greencode_lsp.models.bundle import HubSource, WheelSource
 from greencode_lsp.models.sources import Report, sha256_of
+from greencode_lsp.reading import read_json
 
 MANIFEST_FILE = "manifest.json"
 CONVERTER_VERSION = 1
@@ -49,7 +50,7 @@ def write_manifest(source: WheelSource | HubSource, folder: Path, report: Report
 def read_manifest(folder: Path) -> Manifest | None:
     """Return the manifest of `folder`, None when there is none that can be read."""
     try:
-        values = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        values = read_json(folder / MANIFEST_FILE)
         files = {name: FileRecord(str(one["sha256"]), int(one["size_bytes"])) for name, one in values["files"].items()}
         return Manifest(str(values["source"]), files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -19,12 +19,19 @@ def convert_tokenizer(fields: GgufFields, folder: Path) -> None:
     kind = fields.get("tokenizer.ggml.model", str)
     if kind != "gpt2":
         raise fields.unsupported(f"its tokenizer is {kind!r} and only 'gpt2' (byte-level BPE) works")
-    tokens = fields.get("tokenizer.ggml.tokens", list)
-    merges = [tuple(merge.split(" ")) for merge in fields.get("tokenizer.ggml.merges", list)]
-    tokenizer = Tokenizer(models.BPE(vocab={token: index for index, token in enumerate(tokens)}, merges=merges))
+    tokens = fields.get_texts("tokenizer.ggml.tokens")
+    merges = [halves(merge) for merge in fields.get_texts("tokenizer.ggml.merges")]
+    types = fields.get("tokenizer.ggml.token_type", list)
+    if len(types) != len(tokens):
+        raise fields.unsupported(f"it has {len(tokens)} tokens and {len(types)} types of tokens")
+    try:
+        model = models.BPE(vocab={token: index for index, token in enumerate(tokens)}, merges=merges)
+    except Exception as error:  # the library raises bare Exception, and TypeError
+        raise fields.unsupported(f"its merges are not of its tokens ({str(error).partition(chr(10))[0]})") from error
+    tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = _pre_tokenizer(fields)
     tokenizer.decoder = decoders.ByteLevel()
-    for token, token_type in zip(tokens, fields.get("tokenizer.ggml.token_type", list), strict=True):
+    for token, token_type in zip(tokens, types, strict=True):
         if token_type == _CONTROL:
             tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False)])
         elif token_type not in (_NORMAL, _UNUSED):
@@ -41,6 +48,12 @@ def convert_tokenizer(fields: GgufFields, folder: Path) -> None:
     # The class that takes tokenizer.json as it is; a model's own class would rebuild the pre-tokenizer.
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False, **special}
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def halves(merge: str) -> tuple[str, str]:
+    """Return the two tokens that a merge joins; no token holds a space."""
+    left, _, right = merge.partition(" ")
+    return left, right
 
 
 def _pre_tokenizer(fields: GgufFields) -> PreTokenizer:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from greencode_lsp.policy.calibration import CALIBRATION_FILE, Calibration, read_calibration
 from greencode_lsp.policy.errors import PolicyError
+from greencode_lsp.reading import UnreadableFileError, sha256_of
 
 if TYPE_CHECKING:
     from greencode_lsp.policy.learned import PolicyNetwork
@@ -53,6 +53,8 @@ def load_bundle_policy(folder: Path, exits: tuple[int, ...], hidden_size: int, e
 
 
 def file_sha256(path: Path) -> str:
-    """Return a file's sha256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return a file's sha256 in hexadecimal; raise `PolicyError` in one line."""
+    try:
+        return sha256_of(path)
+    except (OSError, UnreadableFileError) as error:
+        raise PolicyError(f"{path} cannot be read: {error}; fetch it again") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from greencode_lsp.files import replace_file
 from greencode_lsp.policy.errors import PolicyError
+from greencode_lsp.reading import read_json
 
 FORMAT = 1
 CALIBRATION_FILE = "calibration.json"
@@ -84,7 +85,7 @@ class Calibration:
 def read_calibration(path: Path) -> Calibration:
     """Read a calibration file; raise `PolicyError` in one line when it is damaged."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
         if data["format"] != FORMAT:
             raise PolicyError(f"{path} has format {data['format']}, which this version of greencode does not know")
         bounds = tuple(

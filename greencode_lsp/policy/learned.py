@@ -21,7 +21,6 @@ good it is to say this token:
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from safetensors import SafetensorError, safe_open
 
 from greencode_lsp.policy.base import Reading, Verdict
 from greencode_lsp.policy.errors import PolicyError
+from greencode_lsp.reading import check_regular, parse_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -170,6 +170,7 @@ def log_odds(probability: NDArray[Any] | np.floating[Any]) -> Floats:
 def read_policy(path: Path) -> PolicyFile:
     """Read a policy file; raise `PolicyError` in one line when it is damaged."""
     try:
+        check_regular(path)
         with safe_open(path, framework="np") as file:
             facts = file.metadata() or {}
             if facts["format"] not in (FORMAT, CONFIRMING_FORMAT):
@@ -178,7 +179,7 @@ def read_policy(path: Path) -> PolicyFile:
             tensors = {name: floats(file.get_tensor(f"policy.{name}"), name) for name in names}
             grid = floats(file.get_tensor("policy.grid"), "grid")
         policy = PolicyFile(
-            exits=tuple(int(depth) for depth in json.loads(facts["exits"])),
+            exits=tuple(int(depth) for depth in parse_json(facts["exits"])),
             hidden_size=int(facts["hidden_size"]),
             kind=facts["kind"],
             inputs=facts["inputs"],

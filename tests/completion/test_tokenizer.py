@@ -66,5 +66,5 @@ def test_a_missing_or_broken_tokenizer_gets_one_line(tmp_path):
     with pytest.raises(TokenizerError, match="does not exist"):
         CodeTokenizer.load(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{")
-    with pytest.raises(TokenizerError, match="is not a readable tokenizer"):
+    with pytest.raises(TokenizerError, match="cannot be used"):
         CodeTokenizer.load(tmp_path)

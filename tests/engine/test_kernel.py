@@ -118,3 +118,24 @@ def test_linux_lists_instructions_under_a_name_of_each_machine(
     assert processor.cpu_flags() == {"fp", "asimd", "asimddp"}
     monkeypatch.setattr(processor, "CPU_INFO", tmp_path / "none")
     assert processor.cpu_flags() == frozenset()
+
+
+@pytest.mark.skipif("avx2" not in processor.cpu_flags(), reason="needs a processor with AVX2")
+@pytest.mark.parametrize("damage", ["a flipped bit", "cut off", "a folder"])
+def test_a_kept_kernel_that_is_damaged_is_compiled_anew(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GREENCODE_CACHE", str(tmp_path))
+    path = library.compiled(AVX2)
+    content = path.read_bytes()
+    if damage == "a folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_bytes(
+            content[:5000] + bytes([content[5000] ^ 1]) + content[5001 : None if "bit" in damage else 9000]
+        )
+    assert library.compiled(AVX2).read_bytes() == content
+    (said,) = caplog.messages
+    assert str(path) in said and "compiled anew" in said
+    assert library.compiled(AVX2) == path

@@ -109,7 +109,7 @@ def test_a_malformed_description_is_refused_in_one_line_naming_file_and_key(
 
 def test_a_description_that_is_not_toml_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "bundle.toml").write_text("name = \n", encoding="utf-8")
-    with pytest.raises(BundleError, match=r"bundle\.toml: not valid TOML.*line 1") as caught:
+    with pytest.raises(BundleError, match=r"bundle\.toml: cannot be read.*not valid TOML.*line 1") as caught:
         find_bundle(str(tmp_path))
     assert "\n" not in str(caught.value)
 
@@ -174,7 +174,7 @@ def test_a_folder_of_pickles_is_refused(tmp_path: Path, pickle: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("{", "not readable JSON"), ("[]", "one JSON object"), ('{"model_type": "gpt2"}', "num_hidden_layers")],
+    [("{", "not valid JSON"), ("[]", "one JSON object"), ('{"model_type": "gpt2"}', "num_hidden_layers")],
 )
 def test_a_plain_folder_with_a_broken_config_is_refused(tmp_path: Path, text: str, says: str) -> None:
     folder = plain_folder(tmp_path / "gpt2")

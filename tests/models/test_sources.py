@@ -138,3 +138,14 @@ def test_a_cache_that_cannot_be_written_is_told(
     (tmp_path / "a-file").write_text("", encoding="utf-8")
     monkeypatch.setenv("GREENCODE_CACHE", str(tmp_path / "a-file"))
     assert_pull_fails(tiny, cache, "cannot write to .*a-file.*set GREENCODE_CACHE")
+
+
+def test_a_module_called_pip_in_the_working_folder_is_not_run(
+    tiny: TinyBundle, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    (workspace / "pip.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n", encoding="utf-8")
+    monkeypatch.chdir(workspace)  # as editors start servers
+    pull(find_bundle(tiny.describe()))
+    assert not (tmp_path / "ran").exists()

@@ -29,6 +29,7 @@ from greencode_lsp.engine.exits import (
 )
 from greencode_lsp.engine.validation import check_dtype
 from greencode_lsp.files import replace_file
+from greencode_lsp.reading import check_regular
 
 DRAFTER_FILE = "drafter.safetensors"
 
@@ -107,6 +108,7 @@ def save_drafter(path: Path, network: DraftNetwork, identity: str) -> None:
 def load_drafter(path: Path, shape: Architecture, identity: str = "") -> DraftNetwork:
     """Return the network of a file in float32; raise `EngineError` in one line when it is not this model's."""
     try:
+        check_regular(path)
         with safe_open(path, framework="pt") as file:
             facts = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -20,6 +20,7 @@ from safetensors.numpy import save
 
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.files import replace_file
+from greencode_lsp.reading import check_regular
 
 NGRAMS_FILE = "ngrams.safetensors"
 
@@ -88,6 +89,7 @@ def load_ngrams(path: Path, vocabulary: int) -> NgramTable:
     """Return the table of a file; raise `EngineError` in one line when it is none of this vocabulary."""
     again = "make it again with: greencode train ngrams"
     try:
+        check_regular(path)
         with safe_open(path, framework="np") as file:
             facts = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,12 +15,22 @@ from pathlib import Path
 from greencode_lsp.paths import made_folder
 from greencode_lsp.preparation import one_at_a_time
 from greencode_lsp.processor import cpu_flags
+from greencode_lsp.reading import UnreadableFileError, read_bytes
 
 log = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).with_name("kernel")
 
 FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-pthread", "-shared", "-fPIC")
+
+
+SANITIZE_VARIABLE = "GREENCODE_SANITIZE"
+"""Compiles the kernel with sanitizers, for tests: `1`, or the name of the instruction set to use. See docs/fuzz.md."""
+
+SANITIZING = (
+    *("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"),
+    "-fwrapv",  # sums of whole numbers wrap around in vectors, as they do where states are not finite
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,9 @@ def possible_sets() -> list[InstructionSet]:
     """Return the sets that this machine may have, the fastest first; without Linux's list only the kernel knows."""
     listed = cpu_flags()
     sets = INSTRUCTION_SETS.get(ALIASES.get(platform.machine(), platform.machine()), ())
+    wanted = os.environ.get(SANITIZE_VARIABLE, "")
+    if wanted in {one.name for one in sets}:
+        return [one for one in sets if one.name == wanted]
     return [one for one in sets if not listed or one.name in listed]
 
 
@@ -103,33 +117,58 @@ def declare(library: ctypes.CDLL) -> None:
 def compiled(flags: tuple[str, ...]) -> Path:
     """Return the path of the kernel compiled with flags for a set; the name holds all that it depends on."""
     sources = [file.read_bytes() for file in sorted(SOURCES.iterdir()) if file.suffix in (".c", ".h")]
-    key = hashlib.sha256(b"".join(sources) + " ".join((*FLAGS, *flags)).encode()).hexdigest()[:16]
-    folder = made_folder("kernels")
-    path = folder / f"kernel-{key}.so"
-    if not path.is_file():
-        with one_at_a_time(f"compile-{key}", "compiles the kernel"):
-            if not path.is_file():
-                log.info("compiling the kernel to %s", path)
-                compile_to(path, flags)
-    return path
+    sanitized = bool(os.environ.get(SANITIZE_VARIABLE))
+    flags = (*FLAGS, *flags, *SANITIZING) if sanitized else (*FLAGS, *flags)
+    key = hashlib.sha256(b"".join(sources) + " ".join(flags).encode()).hexdigest()[:16]
+    folder, name = made_folder("kernels"), f"kernel-{'sanitized-' if sanitized else ''}{key}"
+    if (kept := kept_library(folder, name)) is not None:
+        return kept
+    with one_at_a_time(f"compile-{key}", "compiles the kernel"):
+        return kept_library(folder, name) or compile_to(folder, name, flags)
 
 
-def compile_to(path: Path, flags: tuple[str, ...]) -> None:
-    """Compile the kernel into a file; raise `CompilingError` where that cannot be."""
+def compile_to(folder: Path, name: str, flags: tuple[str, ...]) -> Path:
+    """Compile the kernel into a file whose name begins with `name`; raise `CompilingError` where that cannot be."""
+    log.info("compiling the kernel to %s", folder)
     compiler = find_compiler()
     if compiler is None:
         raise CompilingError("it needs a C compiler: install gcc or clang")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        command = [compiler, *FLAGS, *flags, "-o", str(aside), str(SOURCES / "kernel.c"), "-lm"]
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = folder / f".{name}.{os.getpid()}"
+        command = [compiler, *flags, "-o", str(aside), str(SOURCES / "kernel.c"), "-lm"]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMPILE_SECONDS)
+        path = folder / f"{name}-{digest_of(aside)}.so"
         aside.replace(path)
     except subprocess.CalledProcessError as error:
         first = next(iter(error.stderr.strip().splitlines()), "no message")
         raise CompilingError(f"{compiler} cannot compile it: {first}") from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CompilingError(f"it cannot be compiled: {error}") from error
+    return path
+
+
+def kept_library(folder: Path, name: str) -> Path | None:
+    """Return the library of that name in a folder, None where there is none as it was written.
+
+    Its own digest is part of its file's name: running one in which a bit has changed could do anything.
+    """
+    for path in folder.glob(f"{name}-*.so"):
+        problem = "it has changed"
+        try:
+            if path.stem.rpartition("-")[2] == digest_of(path):
+                return path
+        except (OSError, UnreadableFileError) as error:
+            problem = str(error)
+        log.warning("%s cannot be used and is compiled anew: %s", path, problem)
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    return None
+
+
+def digest_of(path: Path) -> str:
+    """Return the beginning of the sha256 of a compiled kernel, which has some 100 kB."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
 
 
 def find_compiler() -> str | None:

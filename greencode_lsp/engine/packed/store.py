@@ -21,6 +21,7 @@ from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.packed.checking import check_weights
 from greencode_lsp.engine.packed.packing import PackedWeight
 from greencode_lsp.engine.packed.weights import PackedLayer, PackedLinear, PackedWeights
+from greencode_lsp.reading import check_regular, parse_json
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +71,11 @@ class PackedStore:
         if path is None:
             return None
         try:
+            check_regular(path)
             if is_damaged(path):
                 raise ValueError("its bytes are not those that were written")
             with safe_open(path, framework="pt") as file:
-                facts = json.loads(file.metadata()["greencode"])
+                facts = parse_json(file.metadata()["greencode"])
                 # Copies: memory that torch allocates is aligned as the kernel likes it, a mapped file is not.
                 tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
             shape, weights = unflatten(facts, tensors)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from greencode_lsp.evaluation.errors import EvaluationError
+from greencode_lsp.reading import read_json
 
 MARKER = re.compile(r"<(STR|NUM|CHAR)_LIT(?::(.*?))?>", re.S)
 BARE = re.compile(r"<(?:STR|NUM|CHAR)_LIT>")
@@ -32,7 +32,7 @@ class Literals:
     def read(cls, path: Path) -> Literals:
         """Read a data set's `literals.json`; raise `EvaluationError` when it is damaged."""
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path)
             return cls(*(frozenset(map(str, values.get(kind, []))) for kind in ("str", "num", "char")))
         except (OSError, ValueError, AttributeError, TypeError) as error:
             raise EvaluationError(f"{path} is no list of literals: {error}") from error

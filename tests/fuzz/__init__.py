@@ -1,0 +1,1 @@
+"""Fuzzing: mutated models, bundles, caches and LSP traffic, each in a real process. See docs/fuzz.md."""
