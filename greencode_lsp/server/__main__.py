@@ -76,7 +76,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments.addresses = []
     if arguments.tcp:
         try:
-            arguments.addresses = listening_addresses(*arguments.tcp, arguments.allow_remote)
+            host, port = arguments.tcp
+            arguments.addresses = listening_addresses(host, port, arguments.allow_remote)
         except UserError as error:
             parser.exit(2, f"greencode-lsp: {error}\n")
     return arguments
