@@ -20,7 +20,7 @@ from greencode_lsp.completion.suggestion import CompletionRequest, LoadOptions
 from greencode_lsp.energy import open_ledger, probe_meters
 from greencode_lsp.engine.packed import KernelUnavailableError, find_compiler, load_library, verify_packed
 from greencode_lsp.errors import UserError
-from greencode_lsp.models import find_bundle, is_cached, verify
+from greencode_lsp.models import find_bundle, is_cached, pull_command, verify
 from greencode_lsp.paths import cache_folder, made_folder, why_unwritable
 from greencode_lsp.policy import BundlePolicy
 
@@ -129,13 +129,13 @@ def check_bundle(options: LoadOptions) -> Iterator[Check]:
     try:
         bundle = find_bundle(options.model)
         if not is_cached(bundle):
-            yield Check(name, False, "not on this machine yet", f"run: greencode models pull {options.model}")
+            yield Check(name, False, "not on this machine yet", f"run: {pull_command(bundle)}")
             return
         problems = verify(bundle)
     except UserError as error:
         yield Check(name, False, str(error), "choose a model that `greencode models list` shows")
         return
-    fix = f"run: greencode models pull {options.model}"
+    fix = f"run: {pull_command(bundle)}"
     yield Check(name, not problems, "; ".join(problems) or "present and verified", fix if problems else "")
 
 

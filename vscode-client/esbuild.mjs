@@ -9,6 +9,8 @@ const common = {
   platform: "node",
   target: "node20",
   format: "cjs",
+  // jsonc-parser's "main" requires its parts in a way that cannot be bundled; its "module" does not.
+  mainFields: ["module", "main"],
   external: ["vscode", "playwright-core"],
   logLevel: "warning",
 };

@@ -44,13 +44,14 @@ def corpus(
     as_json: Json = False,
 ) -> None:
     """Fetch pinned open-source packages and write their code as the model's token ids, split by project."""
-    from greencode_lsp.models import find_bundle, pull
+    from greencode_lsp.models import find_bundle, ready_folder
     from greencode_lsp.training.corpus import SPLITS
     from greencode_lsp.training.corpus.building import BuildOptions, build_corpus
     from greencode_lsp.training.corpus.package_list import SHIPPED
 
     with progress_bar() as report:
-        folder = pull(find_bundle(model), lambda progress: report(progress.stage, progress.done, progress.total))
+        bundle = find_bundle(model)
+        folder = ready_folder(bundle, lambda progress: report(progress.stage, progress.done, progress.total))
         asked = BuildOptions(
             out, folder / "tokenizer.json", packages or SHIPPED, tuple(decontaminate or ()), max_tokens
         )

@@ -22,7 +22,7 @@ from greencode_lsp.engine.exits import EXITS_FILE, ExitHead, load_exits, matchin
 from greencode_lsp.engine.identity import exits_identity, weights_identity
 from greencode_lsp.engine.kv_map import KV_MAP_FILES, KvMap, load_kv_map
 from greencode_lsp.engine.threads import use_threads
-from greencode_lsp.models import Bundle, Progress, find_bundle, is_cached, load_folder, pull
+from greencode_lsp.models import Bundle, Progress, find_bundle, ready_folder
 from greencode_lsp.models.cache import remove_leftovers
 from greencode_lsp.paths import made_folder
 from greencode_lsp.policy import BundlePolicy, Calibration, load_bundle_policy
@@ -49,9 +49,7 @@ def load_completer(
 
     remove_leftovers()
     bundle = find_bundle(options.model)
-    if not is_cached(bundle):
-        pull(bundle, lambda progress: report_pull(report, progress), waiting)
-    folder = load_folder(bundle)
+    folder = ready_folder(bundle, lambda progress: report_pull(report, progress), waiting)
     device = choose_device(options.device)
     use_threads(options.threads)
     report("loading", 0, 1)

@@ -3,6 +3,8 @@
 from greencode_lsp.models.bundle import Bundle, BundleError, FolderSource, HubSource, WheelSource
 from greencode_lsp.models.cache import cached_folder, is_cached, load_folder, pull, verify
 from greencode_lsp.models.catalogue import find_bundle, list_bundles
+from greencode_lsp.models.loading import ready_folder
+from greencode_lsp.models.ownership import pull_command
 from greencode_lsp.models.sources import Progress
 
 __all__ = [
@@ -18,5 +20,7 @@ __all__ = [
     "list_bundles",
     "load_folder",
     "pull",
+    "pull_command",
+    "ready_folder",
     "verify",
 ]

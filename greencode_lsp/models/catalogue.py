@@ -2,30 +2,33 @@
 
 from pathlib import Path
 
-from platformdirs import user_data_dir
-
 from greencode_lsp.models.bundle import Bundle, BundleError, FolderSource, check_model_folder
 from greencode_lsp.models.bundle_file import BUNDLE_FILE, read_bundle
+from greencode_lsp.models.ownership import shipped_bundles, user_bundles
 from greencode_lsp.reading import read_json
-
-_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def find_bundle(name_or_path: str) -> Bundle:
     """Return the bundle of that name, of that `bundle.toml` folder, or of that plain Hugging Face folder.
 
-    Names win over paths. Raises `BundleError` when there is none, or when its description is malformed.
+    A bare word is a name and never a path: in whatever folder a command or a server was started, a folder there that
+    goes by that word must not take a bundle's place. Raises `BundleError` when there is none, or when its description
+    is malformed.
     """
     folder = _named_folders().get(name_or_path)
     if folder is not None:
         return _read_named(folder)
-    path = Path(name_or_path).expanduser()
+    if _is_bare(name_or_path):
+        raise _unknown(name_or_path)
+    try:
+        path = Path(name_or_path).expanduser()
+    except RuntimeError as error:  # "~somebody"
+        raise _unknown(name_or_path) from error
     if (path / BUNDLE_FILE).is_file():
         return read_bundle(path.resolve())
     if path.is_dir():
         return _plain_folder(path.resolve())
-    known = ", ".join(sorted(_named_folders())) or "none"
-    raise BundleError(f"no model {name_or_path!r}: use one of the known names ({known}) or the path of a model folder")
+    raise _unknown(name_or_path)
 
 
 def list_bundles() -> list[Bundle]:
@@ -33,17 +36,22 @@ def list_bundles() -> list[Bundle]:
     return [_read_named(folder) for _, folder in sorted(_named_folders().items())]
 
 
-def _shipped_folder() -> Path:
-    in_wheel = _PACKAGE / "bundles"
-    return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / "models"
+def _is_bare(name_or_path: str) -> bool:
+    return Path(name_or_path).name == name_or_path and not name_or_path.startswith(("~", ".."))
+
+
+def _unknown(name_or_path: str) -> BundleError:
+    known = ", ".join(sorted(_named_folders())) or "none"
+    cure = f"use one of the known names ({known}) or the path of a model folder"
+    here = f", ./{name_or_path} for the folder here" if _is_bare(name_or_path) and Path(name_or_path).is_dir() else ""
+    return BundleError(f"no model {name_or_path!r}: {cure}{here}")
 
 
 def _named_folders() -> dict[str, Path]:
     """Map each name to its folder; a bundle that ships with greencode wins over a user's of the same name."""
-    user_folder = Path(user_data_dir("greencode")) / "models"
     return {
         file.parent.name: file.parent
-        for root in (user_folder, _shipped_folder())
+        for root in (user_bundles(), shipped_bundles())
         for file in root.glob(f"*/{BUNDLE_FILE}")
     }
 

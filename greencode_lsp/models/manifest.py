@@ -52,6 +52,13 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         values = read_json(folder / MANIFEST_FILE)
         files = {name: FileRecord(str(one["sha256"]), int(one["size_bytes"])) for name, one in values["files"].items()}
+        if not all(_is_inside(name) for name in files):
+            return None
         return Manifest(str(values["source"]), files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _is_inside(name: str) -> bool:
+    """Say whether a file's name stays inside the manifest's folder, on every system."""
+    return not name.startswith("/") and "\\" not in name and ":" not in name and ".." not in name.split("/")

@@ -63,7 +63,7 @@ def sha256_of(path: Path, report: Report | None = None) -> str:
 def _download(source: WheelSource, folder: Path, report: Report) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise BundleError(f"pip is missing: run `{sys.executable} -m ensurepip`, then pull again")
-    # -P: the folder in which the editor was started may hold a module of a stranger's that is called pip.
+    # -P: an editor starts the server in the workspace, and a pip.py that lies there must not be taken for pip.
     command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--progress-bar", "raw"]
     command += ["--no-input", "--disable-pip-version-check", "--dest", str(folder), source.requirement]

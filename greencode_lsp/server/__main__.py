@@ -7,7 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from greencode_lsp import __version__
+from greencode_lsp.errors import UserError
 from greencode_lsp.server.ending import end, end_on_signals
+from greencode_lsp.server.listening import ANYBODY, host_and_port, listening_addresses
 
 if TYPE_CHECKING:
     from greencode_lsp.server.app import GreencodeServer
@@ -44,18 +46,13 @@ def main() -> None:
     if arguments.client_process_id:
         watch_process(arguments.client_process_id, lambda: leave(1))
     if arguments.tcp:
-        asyncio.run(serve_tcp(server.protocol, *arguments.tcp))
+        try:
+            asyncio.run(serve_tcp(server.protocol, arguments.addresses, arguments.tcp[1]))
+        except UserError as error:
+            print(f"greencode-lsp: {error}", file=sys.stderr)
     else:
         asyncio.run(serve_stdio(server.protocol, lambda: leave(1)))
     leave(1)
-
-
-def address(text: str) -> tuple[str, int]:
-    """Read HOST:PORT."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
-        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
-    return host, int(port)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -63,10 +60,27 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="greencode-lsp", description="greencode's language server, on stdio")
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--stdio", action="store_true", help="serve on stdin and stdout (the default)")
-    parser.add_argument("--tcp", type=address, metavar="HOST:PORT", help="serve one connection on TCP instead")
+    parser.add_argument(
+        "--tcp",
+        type=host_and_port,
+        metavar="HOST:PORT",
+        help="serve one connection on TCP instead. HOST must be this machine (127.0.0.1, ::1, localhost); "
+        "whatever runs on it can connect",
+    )
+    parser.add_argument(
+        "--allow-remote", action="store_true", help=f"let --tcp listen for other machines, too: {ANYBODY}"
+    )
     parser.add_argument("--clientProcessId", type=int, dest="client_process_id", help="end when that process ends")
     parser.add_argument("--log-level", default="warning", choices=("debug", "info", "warning", "error"))
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.addresses = []
+    if arguments.tcp:
+        try:
+            host, port = arguments.tcp
+            arguments.addresses = listening_addresses(host, port, arguments.allow_remote)
+        except UserError as error:
+            parser.exit(2, f"greencode-lsp: {error}\n")
+    return arguments
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from greencode_lsp.completion.profiles import PROFILES
@@ -81,6 +82,19 @@ def text(value: Any) -> str:
     return value
 
 
+def model(value: Any) -> str:
+    """Accept a bundle's name, or the path of a folder on this machine that is the same wherever the server started.
+
+    Editors start it in the workspace: a relative path would name what lies there. `//host/share` is another machine's.
+    """
+    name = text(value)
+    path = Path(name)
+    fixed = path.is_absolute() or name.startswith("~") or (path.name == name and name != "..")
+    if not fixed or name.startswith(("//", "\\\\")):
+        raise ValueError(f"expected a bundle's name or the absolute path of a folder on this machine, got {name!r}")
+    return name
+
+
 def truth(value: Any) -> bool:
     """Accept true or false."""
     if not isinstance(value, bool):
@@ -147,7 +161,7 @@ def factor(value: Any) -> str | float:
 
 
 CHECKS: dict[str, Callable[[Any], Any]] = {
-    "model": text,
+    "model": model,
     "profile": one_of(*PROFILES),
     "max_quality_loss": number(0.1, 20),
     "max_tokens": whole(1, 256),

@@ -10,9 +10,12 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import BinaryIO
 
+from greencode_lsp.errors import UserError
 from greencode_lsp.server.framing import Framing, Unreadable
+from greencode_lsp.server.listening import first_bytes
 from greencode_lsp.server.protocol import AnsweringProtocol
 
 log = logging.getLogger(__name__)
@@ -61,24 +64,38 @@ async def serve_stdio(protocol: AnsweringProtocol, when_client_gone: Callable[[]
     writer.close()
 
 
-async def serve_tcp(protocol: AnsweringProtocol, host: str, port: int) -> None:
-    """Serve one connection on TCP until the client says exit or closes it."""
-    connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = (
+async def serve_tcp(protocol: AnsweringProtocol, addresses: list[str], port: int) -> None:
+    """Serve the first connection on TCP that speaks LSP until the client says exit or closes it.
+
+    Raises `UserError` where the port cannot be listened on.
+    """
+    connected: asyncio.Future[tuple[bytes, asyncio.StreamReader, asyncio.StreamWriter]] = (
         asyncio.get_running_loop().create_future()
     )
 
-    def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if connected.done():
-            writer.close()
-        else:
-            connected.set_result((reader, writer))
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            begun = await first_bytes(reader)
+            if begun and not connected.done():
+                connected.set_result((begun, reader, writer))
+                return
+            log.warning("a connection is refused: %s", "the server has its client" if begun else "it speaks no LSP")
+        writer.close()
 
-    listener = await asyncio.start_server(take, host, port)
-    reader, writer = await connected
+    try:
+        listener = await asyncio.start_server(take, addresses, port)
+    except OSError as error:
+        raise UserError(f"--tcp: port {port} cannot be listened on, choose another: {error.strerror}") from error
+    begun, reader, writer = await connected
     listener.close()
     protocol.set_writer(writer)
+    waiting = [begun]
+
+    async def read() -> bytes:
+        return waiting.pop() if waiting else await reader.read(CHUNK_BYTES)
+
     try:
-        await serve(protocol, lambda: reader.read(CHUNK_BYTES))
+        await serve(protocol, read)
         await asyncio.wait_for(writer.drain(), LAST_WRITES_SECONDS)
     except (OSError, TimeoutError) as error:
         log.info("the connection is lost: %s", error)

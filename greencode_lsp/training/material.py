@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greencode_lsp.engine.identity import weights_identity
-from greencode_lsp.models import Bundle, Progress, find_bundle, pull
+from greencode_lsp.models import Bundle, Progress, find_bundle, ready_folder
 from greencode_lsp.training.corpus.reader import Corpus
 from greencode_lsp.training.errors import TrainingError
 from greencode_lsp.training.progress import Report
@@ -37,7 +37,7 @@ def fetch_material(model: str, report: Report) -> Material:
     def passed_on(progress: Progress) -> None:
         report(progress.stage, progress.done, progress.total)
 
-    folder = pull(bundle, passed_on)
+    folder = ready_folder(bundle, passed_on)
     return Material(bundle, folder, lead_of(folder), weights_identity(folder))
 
 

@@ -71,6 +71,11 @@ def test_every_setting_is_read_in_the_spelling_of_clients() -> None:
         ("gridFactor", -3, "gridFactor"),
         ("pauseOnBattery", "yes", "true or false"),
         ("model", "", "a name"),
+        ("model", "./model", "the absolute path"),
+        ("model", "models/tiny", "the absolute path"),
+        ("model", "..", "the absolute path"),
+        ("model", "//host/share/model", "on this machine"),
+        ("model", r"\\host\share\model", "on this machine"),
         ("colour", "red", "is not a setting"),
     ],
 )

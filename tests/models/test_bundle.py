@@ -11,11 +11,11 @@ from greencode_lsp.models import (
     FolderSource,
     HubSource,
     WheelSource,
-    catalogue,
     find_bundle,
     is_cached,
     list_bundles,
     load_folder,
+    ownership,
     pull,
     verify,
 )
@@ -107,6 +107,133 @@ def test_a_malformed_description_is_refused_in_one_line_naming_file_and_key(
     assert "\n" not in message
 
 
+STRANGE = {
+    "name": ["..", "a/b", "/a", "-a", "a b", "a\nb", "a..b", "A", "a" * 65, "é"],
+    "description": ["two\nlines", "\x1b[2J", "x" * 501, "\u2028"],
+    "family": ["llama\r", "\0"],
+    "licence": ["\x07"],
+    "infill": ["a\nb"],
+}
+STRANGE_WHEEL = {
+    "requirement": [
+        "--index-url=http://localhost/==1",
+        "-r==1",
+        "tiny",
+        "tiny>=1",
+        "tiny==1 --index-url x",
+        "tiny==1\n--pre",
+        "tiny==1;python_version>'3'",
+        "tiny @ http://localhost/tiny.whl",
+        "http://localhost/tiny.whl",
+        "../tiny==1",
+        "./tiny.whl",
+        "tiny[extra]==1",
+        "tiny==-1",
+        "tïny==1",
+    ],
+    "file": [
+        "../a.gguf",
+        "a/../b.gguf",
+        "/a.gguf",
+        "a//b.gguf",
+        "a\\b.gguf",
+        "C:a.gguf",
+        "-a.gguf",
+        "a.gguf\n",
+        ".gguf",
+    ],
+}
+STRANGE_HUB = {
+    "repository": [
+        "a",
+        "a/b/c",
+        "../a",
+        "a/..",
+        "/a/b",
+        "a/b/",
+        "-a/b",
+        "a/-b",
+        "http://a/b",
+        "a/b\n",
+        "a b/c",
+        "a/b..c",
+    ],
+    "revision": [
+        "..",
+        "a/../b",
+        "../main",
+        "/main",
+        "main/",
+        "a//b",
+        "-main",
+        "--upload",
+        "a b",
+        "a\nb",
+        "http://a",
+        "a?b",
+        "ä",
+    ],
+}
+STRANGE_FILES = [
+    "../model.safetensors",
+    "a/model.safetensors",
+    "/model.safetensors",
+    "-a.json",
+    "..json",
+    "*.json",
+    "a.json\n",
+    "C:a.json",
+    "http://a.json",
+    "model.pkl",
+    "a.bin",
+    "manifest.json",
+    "Manifest.json",
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "changes"),
+    [
+        *((key, value, {key: value}) for key, values in STRANGE.items() for value in values),
+        *(
+            (f"source.{key}", value, {"source": source | {key: value}})
+            for source, strange in ((WHEEL, STRANGE_WHEEL), (HUB, STRANGE_HUB))
+            for key, values in strange.items()
+            for value in values
+        ),
+        *(("source.files.", name, {"source": HUB | {"files": {**HUB["files"], name: HASH}}}) for name in STRANGE_FILES),
+    ],
+)
+def test_what_could_be_taken_for_another_path_address_or_option_is_refused_in_one_line(
+    tmp_path: Path, key: str, value: str, changes: dict[str, Any]
+) -> None:
+    write_bundle_toml(tmp_path, {"source": WHEEL} | changes)
+    with pytest.raises(BundleError) as caught:
+        find_bundle(str(tmp_path))
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'bundle.toml'}: {key}")
+    assert ascii(value)[:40] in message, "it says what was found"
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", "refs/pr/1", "feature/x-2", "c" * 40])
+def test_every_usual_revision_is_taken(tmp_path: Path, revision: str) -> None:
+    write_bundle_toml(tmp_path, {"source": HUB | {"revision": revision}})
+    assert find_bundle(str(tmp_path)).source == HubSource("owner/model", revision, HUB["files"])
+
+
+def test_a_description_of_more_than_a_mebibyte_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "bundle.toml").write_bytes(b"#" * (2**20 + 1))
+    with pytest.raises(BundleError, match="larger than 1 MiB"):
+        find_bundle(str(tmp_path))
+
+
+def test_a_deeply_nested_description_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bundle.toml").write_text("name = " + "[" * 100_000, encoding="utf-8")
+    with pytest.raises(BundleError, match="not valid TOML"):
+        find_bundle(str(tmp_path))
+
+
 def test_a_description_that_is_not_toml_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "bundle.toml").write_text("name = \n", encoding="utf-8")
     with pytest.raises(BundleError, match=r"bundle\.toml: cannot be read.*not valid TOML.*line 1") as caught:
@@ -125,7 +252,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_a_users_bundle_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "user_data_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(ownership, "user_data_dir", lambda name: str(tmp_path / name))
     write_bundle_toml(tmp_path / "greencode" / "models" / "tiny", {"source": WHEEL})
     assert find_bundle("tiny").folder == tmp_path / "greencode" / "models" / "tiny"
     assert {"tiny", "smollm2-135m"} <= {bundle.name for bundle in list_bundles()}
@@ -134,7 +261,7 @@ def test_a_users_bundle_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest
 def test_a_users_bundle_cannot_go_by_another_name_than_its_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogue, "user_data_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(ownership, "user_data_dir", lambda name: str(tmp_path / name))
     write_bundle_toml(tmp_path / "greencode" / "models" / "other", {"source": WHEEL})
     with pytest.raises(BundleError, match=r"name: must be 'other'"):
         find_bundle("other")
@@ -184,6 +311,6 @@ def test_a_plain_folder_with_a_broken_config_is_refused(tmp_path: Path, text: st
 
 
 def test_a_described_folder_is_taken_relative_to_its_description(tmp_path: Path) -> None:
-    plain_folder(tmp_path / "weights")
-    write_bundle_toml(tmp_path / "bundle", {"source": {"kind": "folder", "path": "../weights"}})
-    assert load_folder(find_bundle(str(tmp_path / "bundle"))) == tmp_path / "weights"
+    write_bundle_toml(tmp_path / "bundle", {"source": {"kind": "folder", "path": "weights"}})
+    plain_folder(tmp_path / "bundle" / "weights")
+    assert load_folder(find_bundle(str(tmp_path / "bundle"))) == tmp_path / "bundle" / "weights"

@@ -41,7 +41,7 @@ def test_a_pull_yields_a_verified_folder_to_load_from(tiny: TinyBundle, cache: P
 
 def test_what_was_never_pulled_names_the_command_that_pulls_it(tiny: TinyBundle) -> None:
     bundle = find_bundle(str(tiny.folder))
-    with pytest.raises(BundleError, match=r"run: greencode models pull tiny$"):
+    with pytest.raises(BundleError, match=f"run: greencode models pull {tiny.folder}$"):
         load_folder(bundle)
     assert len(verify(bundle)) == 1
 
@@ -131,7 +131,7 @@ def test_verify_names_the_file_with_a_flipped_byte(tiny: TinyBundle, name: str) 
     problems = verify(bundle)
     assert len(problems) == 1
     assert problems[0].startswith(f"{name} ")
-    assert "greencode models pull tiny" in problems[0]
+    assert f"greencode models pull {tiny.folder}" in problems[0]
 
 
 def test_verify_is_not_fooled_by_a_manifest_changed_along_with_the_source(tiny: TinyBundle) -> None:
@@ -200,3 +200,13 @@ def test_of_two_pulls_at_once_one_pulls_and_neither_loads_torch_or_transformers(
         second.kill()
     assert (first.returncode, second.returncode) == (0, 0)
     assert list(cache.iterdir()) == [cached_folder(find_bundle(str(tiny.folder)))]
+
+
+@pytest.mark.parametrize("name", ["../../outside", "/etc/hostname", "a/../../b", "..\\b", "C:b"])
+def test_a_manifest_that_names_a_file_outside_its_folder_is_no_manifest(tiny: TinyBundle, name: str) -> None:
+    bundle = find_bundle(str(tiny.folder))
+    manifest = pull(bundle) / "manifest.json"
+    values = json.loads(manifest.read_text(encoding="utf-8"))
+    values["files"][name] = next(iter(values["files"].values()))
+    manifest.write_text(json.dumps(values), encoding="utf-8")
+    assert not is_cached(bundle)

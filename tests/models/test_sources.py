@@ -77,6 +77,18 @@ def test_a_missing_network_is_told_as_such(tiny: TinyBundle, cache: Path, monkey
     assert_pull_fails(tiny, cache, "no network: check the network.*[Cc]onnection")
 
 
+def test_a_pip_that_lies_where_the_server_was_started_is_not_run(
+    tiny: TinyBundle, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = f"open({str(tmp_path / 'run.txt')!r}, 'w')"
+    (tmp_path / "workspace" / "pip").mkdir(parents=True)
+    for name in ("pip/__init__.py", "pip/__main__.py", "json.py", "sitecustomize.py"):
+        (tmp_path / "workspace" / name).write_text(planted, encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "workspace")
+    pull(find_bundle(tiny.describe()))
+    assert not (tmp_path / "run.txt").exists()
+
+
 def test_a_missing_pip_is_told_as_such(tiny: TinyBundle, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert_pull_fails(tiny, cache, "pip is missing: run .*ensurepip")

@@ -27,6 +27,12 @@ const SCHEMES = ["file", "untitled", "vscode-notebook-cell"];
 const SHUTDOWN_MS = 2000;
 const EXIT_MS = 1500;
 
+/** The server gets the settings that this extension itself goes by: it is told that some changed, and asks for them. */
+const SETTINGS: Middleware["workspace"] = {
+  configuration: ({ items }) => items.map(({ section }) => (section === SECTION ? readSection(SECTION) : null)),
+  didChangeConfiguration: (_sections, next) => next(undefined),
+};
+
 /** Who hears what the server says and how it fares. */
 export interface Listener {
   lifecycle: (lifecycle: Lifecycle) => void;
@@ -133,7 +139,6 @@ export class Client {
         languages.length === 0 ? [{ scheme }] : languages.map((language) => ({ scheme, language })),
       ),
       initializationOptions: () => readSection(SECTION),
-      synchronize: { configurationSection: SECTION },
       outputChannel: this.log,
       stdioOptions: { stdout: logLines, stderr: logLines },
       revealOutputChannelOn: RevealOutputChannelOn.Never,
@@ -143,7 +148,7 @@ export class Client {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => ({ action: CloseAction.DoNotRestart, handled: true }),
       },
-      middleware: this.middleware,
+      middleware: { ...this.middleware, workspace: SETTINGS },
     };
   }
 

@@ -10,8 +10,12 @@ import { GhostText } from "./ghostText";
 import { Meter } from "./meter";
 import { ProfileItem } from "./profileItem";
 import { thisMachine } from "./serverLocation";
-import { needsRestart, readSettings } from "./settings";
-import { activePythonInterpreter } from "./vscodeApi";
+import { needsRestart, readSettings, SECTION } from "./settings";
+import { activePythonInterpreter, isTrusted, offerTrust, workspaceSettingsFiles } from "./vscodeApi";
+import { ignoredMessage, restrictedIn } from "./workspaceTrust";
+
+/** Remembers, for a folder, which of its settings the user knows not to be used. */
+const IGNORED = "ignoredSettings";
 
 let client: Client | undefined;
 
@@ -54,14 +58,26 @@ export function activate(context: vscode.ExtensionContext): void {
         void created.restart();
       }
     }),
-    vscode.workspace.onDidGrantWorkspaceTrust(() => {
-      if (meter.phase === "failed") {
-        void created.restart();
-      }
-    }),
+    // What was withheld may be another server or model. The editor tells of a change only where it withheld it itself.
+    vscode.workspace.onDidGrantWorkspaceTrust(() => void created.restart()),
   );
+  void tellWhatIsIgnored(context.workspaceState, log);
   // Not awaited: the editor need not wait for the server to start.
   void created.restart();
+}
+
+/** Says once for a folder which of its settings are not used while it is not trusted. */
+async function tellWhatIsIgnored(remembered: vscode.Memento, log: vscode.LogOutputChannel): Promise<void> {
+  const files = isTrusted() ? [] : await workspaceSettingsFiles();
+  const ignored = [...new Set(files.flatMap((file) => restrictedIn(SECTION, file)))].sort();
+  const told = remembered.get<string[]>(IGNORED, []);
+  if (ignored.length > 0) {
+    log.warn(ignoredMessage(ignored));
+  }
+  if (ignored.some((key) => !told.includes(key))) {
+    await remembered.update(IGNORED, ignored);
+    await offerTrust(ignoredMessage(ignored));
+  }
 }
 
 export function deactivate(): Promise<void> | undefined {

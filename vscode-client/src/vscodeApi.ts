@@ -2,9 +2,42 @@
 
 import { homedir } from "node:os";
 import * as vscode from "vscode";
+import { withoutTheFolders } from "./workspaceTrust";
 
+/** All that reads settings reads them here, also on the server's behalf. */
 export function readSection(section: string): Record<string, unknown> {
-  return vscode.workspace.getConfiguration().get<Record<string, unknown>>(section) ?? {};
+  const configuration = vscode.workspace.getConfiguration();
+  const merged = configuration.get<Record<string, unknown>>(section) ?? {};
+  if (vscode.workspace.isTrusted) {
+    return merged;
+  }
+  return withoutTheFolders(section, merged, (key) => configuration.inspect(key));
+}
+
+/** The texts of the settings files that the opened folders bring along. */
+export async function workspaceSettingsFiles(): Promise<string[]> {
+  const { workspaceFolders = [], workspaceFile } = vscode.workspace;
+  const files = workspaceFolders.map(({ uri }) => vscode.Uri.joinPath(uri, ".vscode", "settings.json"));
+  const read = async (uri: vscode.Uri): Promise<string[]> => {
+    try {
+      return [Buffer.from(await vscode.workspace.fs.readFile(uri)).toString()];
+    } catch {
+      return []; // Most folders bring none.
+    }
+  };
+  const saved = workspaceFile !== undefined && workspaceFile.scheme !== "untitled" ? [workspaceFile] : [];
+  return (await Promise.all([...files, ...saved].map(read))).flat();
+}
+
+export function isTrusted(): boolean {
+  return vscode.workspace.isTrusted;
+}
+
+export async function offerTrust(message: string): Promise<void> {
+  const button = "Manage Workspace Trust";
+  if ((await vscode.window.showWarningMessage(message, button)) === button) {
+    await vscode.commands.executeCommand("workbench.trust.manage");
+  }
 }
 
 /** Writes the setting where it is set now: in the workspace if there, else for the user. */

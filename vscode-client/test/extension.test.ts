@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { editor, installVscodeMock } from "./vscodeMock";
 
 interface Extension {
-  activate(context: { subscriptions: { dispose(): unknown }[] }): void;
+  activate(context: { subscriptions: { dispose(): unknown }[]; workspaceState: object }): void;
   deactivate(): Promise<void> | undefined;
 }
 
@@ -70,7 +70,7 @@ test("the language server is installed", () => {
 describe("the extension with its server", { skip: server === undefined }, () => {
   before(async () => {
     Object.assign(editor.settings, { path: server, profile: "full", debounceMs: 0, maxTokens: 8, alternatives: 1 });
-    extension.activate({ subscriptions: [] });
+    extension.activate({ subscriptions: [], workspaceState: { get: (_key: string, unset: unknown) => unset } });
     await untilReady();
   });
 

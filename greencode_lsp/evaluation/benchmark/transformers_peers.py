@@ -86,4 +86,5 @@ def load(folder: Path, device: str, dtype: torch.dtype) -> Any:
         raise UserError(f"the peers hf and layerskip need transformers; {installing('eval')}") from error
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device).eval()
+    safe = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **safe).to(device).eval()

@@ -57,7 +57,7 @@ layers = {layers}
 exits = {exits}
 [source]
 kind = "folder"
-path = "{model}"
+path = "model"
 """
 
 
@@ -99,12 +99,11 @@ def train_everything(family: str, root: Path) -> Made:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GREENCODE_CACHE", str(root / "cache"))
         modules = library_modules()
-        tokenizer = write_tokenizer(root / "model", [text for texts in modules.values() for text in texts[:1]])
+        bundle, model = root / "bundle", root / "bundle" / "model"
+        tokenizer = write_tokenizer(model, [text for texts in modules.values() for text in texts[:1]])
         corpus = write_corpus(root / "corpus", tokenizer, modules)
-        write_model(root / "model", family, corpus, steps=500)
-        bundle = root / "bundle"
-        bundle.mkdir()
-        described = BUNDLE.format(family=family, layers=LAYERS, exits=list(EXITS), model=root / "model")
+        write_model(model, family, corpus, steps=500)
+        described = BUNDLE.format(family=family, layers=LAYERS, exits=list(EXITS))
         (bundle / "bundle.toml").write_text(described)
         (root / "recipe.toml").write_text(RECIPE)
         about = ("--model", bundle, "--device", "cpu")

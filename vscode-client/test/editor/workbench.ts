@@ -24,20 +24,26 @@ export class Workbench {
     private readonly folder: string,
   ) {}
 
-  /** Installs the extension offline and opens a folder with `files`. Only `settings` and the PATH tell it anything. */
+  /**
+   * Installs the extension offline and opens a folder with `files`. Only `settings` and the PATH tell it anything.
+   * The folder is trusted, or else it is opened as one of a stranger's, without asking.
+   */
   static async open(
     { codeServer, chromium: executablePath, languageServer, vsix }: Requirements,
     files: Record<string, string>,
     settings: Record<string, unknown>,
+    trusted = true,
   ): Promise<Workbench> {
     const folder = mkdtempSync(join(tmpdir(), "greencode-editor-"));
     const [user, extensions, work, bin] = ["user", "extensions", "work", "bin"].map((name) => join(folder, name));
     [join(user, "User"), work, bin].forEach((path) => mkdirSync(path, { recursive: true }));
     symlinkSync(languageServer, join(bin, "greencode-lsp"));
     for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(work, name)), { recursive: true });
       writeFileSync(join(work, name), text);
     }
-    writeFileSync(join(user, "User", "settings.json"), JSON.stringify(settings));
+    const unasked = { "security.workspace.trust.startupPrompt": "never" };
+    writeFileSync(join(user, "User", "settings.json"), JSON.stringify({ ...settings, ...unasked }));
     const folders = ["--user-data-dir", user, "--extensions-dir", extensions];
     const env = {
       HOME: process.env.HOME,
@@ -54,7 +60,10 @@ export class Workbench {
     const page = await browser.newPage({ viewport: { width: 1100, height: 640 }, deviceScaleFactor: 1.5 });
     page.setDefaultTimeout(PATIENCE_MS);
     const port = await freePort();
-    const quiet = ["--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust"];
+    const quiet = ["--auth", "none", "--disable-telemetry", "--disable-update-check"];
+    if (trusted) {
+      quiet.push("--disable-workspace-trust");
+    }
     const server = spawn(process.execPath, [codeServer, ...quiet, ...folders, "--bind-addr", `127.0.0.1:${port}`], {
       env,
       stdio: ["ignore", "pipe", "ignore"],
@@ -89,6 +98,11 @@ export class Workbench {
   /** The page of a webview: a frame in a frame. */
   get webview(): FrameLocator {
     return this.page.frameLocator("iframe.webview").frameLocator("iframe");
+  }
+
+  /** Messages in the corner of the window that have a text. */
+  messages(text: RegExp): Locator {
+    return this.page.locator(".notifications-toasts .notification-list-item", { hasText: text });
   }
 
   /** Waits until the server has loaded the model and nothing is wrong. */
