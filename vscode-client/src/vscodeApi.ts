@@ -2,7 +2,7 @@
 
 import { homedir } from "node:os";
 import * as vscode from "vscode";
-import { withoutTheFolders } from "./workspaceTrust";
+import { RESTRICTED, withoutTheFolders } from "./workspaceTrust";
 
 /** All that reads settings reads them here, also on the server's behalf. */
 export function readSection(section: string): Record<string, unknown> {
@@ -40,10 +40,11 @@ export async function offerTrust(message: string): Promise<void> {
   }
 }
 
-/** Writes the setting where it is set now: in the workspace if there, else for the user. */
+/** Writes the setting where it is set now: in the workspace if there and if that counts, else for the user. */
 export async function writeSetting(key: string, value: unknown): Promise<void> {
   const configuration = vscode.workspace.getConfiguration();
-  const inWorkspace = configuration.inspect(key)?.workspaceValue !== undefined;
+  const counts = vscode.workspace.isTrusted || !RESTRICTED.includes(key);
+  const inWorkspace = counts && configuration.inspect(key)?.workspaceValue !== undefined;
   await configuration.update(
     key,
     value,
