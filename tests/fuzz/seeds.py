@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ def write_tokenizer(path: Path) -> None:
 
 
 def make_bundle(folder: Path, model: Path) -> None:
-    """Write a bundle whose weights lie in `model`, with an exit, a policy, its calibration, n-grams and a drafter."""
+    """Write a bundle with a copy of a model, an exit, a policy, its calibration, n-grams and a drafter."""
+    shutil.copytree(model, folder / "model")
     backbone = load_backbone(model)
     shape, identity = backbone.shape, weights_identity(model)
     write_bundle_toml(
@@ -70,7 +72,7 @@ def make_bundle(folder: Path, model: Path) -> None:
             "name": folder.name,
             "layers": shape.layers,
             "exits": [EXIT],
-            "source": {"kind": "folder", "path": str(model)},
+            "source": {"kind": "folder", "path": "model"},
         },
     )
     save_exits(folder / EXITS_FILE, {EXIT: ExitHead(plain_norm(shape))}, shape, identity)

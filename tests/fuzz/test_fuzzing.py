@@ -16,7 +16,7 @@ from tests.fuzz.verdicts import judge
 
 SEED = 0
 
-ATTEMPTS = 40
+ATTEMPTS = 30
 
 CASE = Case(Path(), "complete", Path(), "llama", "nothing")
 
@@ -44,6 +44,7 @@ def test_nothing_that_is_mutated_hurts(fuzzer: Fuzzer, forker: Forker) -> None:
     assert fuzzer.results.counts["folder"]["refused"] > 0
 
 
+@pytest.mark.slow
 def test_a_server_survives_nonsense_and_answers_as_ever(
     fuzzer: Fuzzer, forker: Forker, default_bundle_folder: Path
 ) -> None:
