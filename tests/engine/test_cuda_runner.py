@@ -22,17 +22,14 @@ from tests.engine.recording import RecordedGraphs
 from tests.engine.test_exits import random_heads
 from tests.engine.test_invariants import (  # noqa: F401  # run here again, with this module's `twins`
     test_a_prompt_of_several_chunks_gives_the_same_text,
-    test_a_warm_session_changes_nothing_after_any_edits,
     test_a_warm_session_feeds_only_what_is_new,
     test_after_a_flush_keys_and_values_are_those_of_one_prefill,
-    test_cancelling_anywhere_and_asking_again_gives_the_same_text,
     test_exiting_at_one_depth_is_the_truncated_model,
     test_full_depth_says_what_transformers_generate_says,
     test_logits_are_those_of_transformers,
     test_only_allowed_tokens_are_chosen,
     test_stop_rules_and_limits_end_the_text_where_full_depth_would,
     test_the_text_ends_where_the_context_does,
-    test_verified_drafts_say_what_full_depth_says,
     text,
 )
 

@@ -83,6 +83,7 @@ def test_a_looser_bound_saves_more(calibrated: Calibrated) -> None:
     assert bounds[-1].saved > bounds[0].saved > 0.2
 
 
+@pytest.mark.slow
 def test_of_proven_thresholds_the_one_that_saves_most_is_taken(tmp_path: Path) -> None:
     """Here tokens tell all: the lowest threshold loses next to nothing, but has every exit read in vain."""
     path = trained(toy_traces(), tmp_path)

@@ -82,6 +82,7 @@ def test_heads_on_frozen_layers_learn_to_say_what_full_depth_says(job: Callable[
 
 
 @FAMILIES
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "rate", "rank"), [("low-rank", 1e-2, 4), ("full", 2e-3, 8)])
 def test_tuned_layers_are_read_earlier_and_stay_as_good_at_full_depth(
     job: Callable[..., Job], mode: str, rate: float, rank: int
@@ -114,6 +115,7 @@ def test_curves_compare_with_the_weights_as_they_were(job: Callable[..., Job]) -
 
 
 @FAMILIES
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "rate", "rank"), [("low-rank", 1e-2, 8), ("full", 2e-3, 0)])
 def test_layers_that_learn_in_four_bits_are_run_in_four(
     job: Callable[..., Job], mode: str, rate: float, rank: int
@@ -129,6 +131,7 @@ def test_layers_that_learn_in_four_bits_are_run_in_four(
 
 
 @FAMILIES
+@pytest.mark.slow
 def test_scales_learn_and_the_codes_of_four_bits_stay(job: Callable[..., Job], tmp_path: Path) -> None:
     tuned = {"mode": "scales", "learning_rate": 4e-3, "exits_learning_rate": 1e-2, "epochs": 3, "true_share": 0.3}
     with pytest.raises(TrainingError, match=r"mode scales is for models in 4 bits \(Q4_1\), which this one is not"):
@@ -293,6 +296,7 @@ def test_a_recipe_that_does_not_fit_the_model_is_refused(job: Callable[..., Job]
 
 
 @FAMILIES
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["frozen", "low-rank"])
 def test_a_training_that_goes_on_from_exits_begins_where_they_ended(job: Callable[..., Job], mode: str) -> None:
     first = job("first")

@@ -45,6 +45,7 @@ def test_a_policy_gives_up_only_where_full_depth_is_wrong(learned):
     assert (~fresh.right[choice.stopped, -1]).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_ppo_gives_up_where_the_truth_is_out_of_reach():
     options = TrainOptions("ppo", right="truth", price=0.5, ppo=replace(PPO, steps=150_000))
     policy = train(toy_traces(), options, COSTS, silent).policy
@@ -53,6 +54,7 @@ def test_ppo_gives_up_where_the_truth_is_out_of_reach():
     assert (choice.stopped == ~fresh.right[:, -1]).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_dear_energy_makes_tokens_leave_sooner():
     traces = toy_traces()
     depths = []
@@ -63,6 +65,7 @@ def test_dear_energy_makes_tokens_leave_sooner():
     assert depths[1] < depths[0] - 0.3
 
 
+@pytest.mark.slow
 def test_the_papers_own_formulation_learns_from_the_bare_state():
     options = TrainOptions(seed=1, ppo=PpoOptions(steps=60_000)).as_in_the_paper()
     assert (options.ppo.learning_rate, options.ppo.hidden_state_only, options.reward) == (5e-5, True, "paper")
