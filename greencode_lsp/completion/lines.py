@@ -40,9 +40,12 @@ def with_plain_line_ends(text: str) -> str:
 def line_end_at(text: str, offset: int) -> str:
     r"""Return the line end that a text has at an offset: that of the line before, else of this line, else `\n`.
 
-    In a text with several kinds the nearest one is what its author writes there.
+    In a text with several kinds the nearest one is what its author writes there. But a lone `\r` is one only where no
+    line ends in `\n`: elsewhere it is the half of a `\r\n` that is just being typed, or a mistake.
     """
-    start = max(text.rfind("\n", 0, offset), text.rfind("\r", 0, offset))
-    match = LINE_END.search(text, start - (text[start - 1 : start + 1] == "\r\n")) if start >= 0 else None
-    match = match or LINE_END.search(text, offset)
-    return match.group() if match else "\n"
+    place = text.rfind("\n", 0, offset)
+    if place < 0:
+        place = text.find("\n", offset)
+    if place >= 0:
+        return "\r\n" if text[max(place - 1, 0) : place] == "\r" else "\n"
+    return "\r" if "\r" in text else "\n"

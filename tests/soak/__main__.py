@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="what the operations are drawn by (default: 0)")
     parser.add_argument("--out", type=Path, default=Path("build/soak"), help="folder for the report and the logs")
     arguments = parser.parse_args()
+    # A shell has what it starts in the background ignore this signal, and servers would begin by ignoring it, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = arguments.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     for old in [*out.glob("*.log"), *out.glob("*.jsonl")]:
