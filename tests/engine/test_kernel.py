@@ -120,6 +120,7 @@ def test_linux_lists_instructions_under_a_name_of_each_machine(
     assert processor.cpu_flags() == frozenset()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("avx2" not in processor.cpu_flags(), reason="needs a processor with AVX2")
 @pytest.mark.parametrize("damage", ["a flipped bit", "cut off", "a folder"])
 def test_a_kept_kernel_that_is_damaged_is_compiled_anew(

@@ -80,6 +80,7 @@ def test_full_depth_reads_the_whole_head(model: EarlyExitModel, twins: Twins, pr
     assert not set(twins.greedy(prompt, 20)) <= set(SHORTLIST.tolist()), "the shortlist must not hold all of the text"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "policy",
     [FixedExit(2), FixedExit(LAYERS), RandomExit(0.5, seed=2), Confidence(0.2)],

@@ -176,6 +176,7 @@ def test_a_complete_file_ends_with_a_new_line_that_holds_the_cursor():
     assert all_cuts(end_of_file, "a.go") == {GO + "█", GO + "\n█"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_place_is_found_in_every_language_and_the_files_own_text_put_back_is_no_damage(name, kind):
