@@ -5,8 +5,11 @@ import json
 import os
 import stat
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Text = TypeVar("Text", str, str | bytes)
 
 MOST_BYTES = 16 << 20
 """Of a JSON or TOML file. Those that greencode reads have some kilobytes."""
@@ -78,27 +81,24 @@ def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
 
 def parse_json(text: str | bytes) -> Any:
     """Return the value of a JSON text; raise `UnreadableFileError` where it is none or is nested too deep."""
-    try:
-        value = json.loads(text)
-    except RecursionError as error:
-        raise _too_deep() from error
-    except ValueError as error:
-        raise UnreadableFileError(f"it is not valid JSON: {error}") from error
-    _check_levels(value)
-    return value
+    return _parsed(text, json.loads, "JSON")
 
 
 def read_toml(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """Return what a TOML file holds; raise `UnreadableFileError` where it is none, or `OSError`."""
-    text = read_text(path, most_bytes)
+    values: dict[str, Any] = _parsed(read_text(path, most_bytes), tomllib.loads, "TOML")
+    return values
+
+
+def _parsed(text: Text, parse: Callable[[Text], Any], kind: str) -> Any:
     try:
-        values = tomllib.loads(text)
+        value = parse(text)
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
-        raise UnreadableFileError(f"it is not valid TOML: {error}") from error
-    _check_levels(values)
-    return values
+        raise UnreadableFileError(f"it is not valid {kind}: {error}") from error
+    _check_levels(value)
+    return value
 
 
 def _check_mode(mode: int) -> None:

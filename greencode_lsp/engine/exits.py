@@ -19,7 +19,7 @@ from torch import Tensor
 from greencode_lsp.engine.architecture import Architecture, Linear, Norm
 from greencode_lsp.engine.errors import EngineError
 from greencode_lsp.engine.grid import as_codes, fits_grid, fitted_codes, from_codes
-from greencode_lsp.engine.validation import check_dtype, check_tensor
+from greencode_lsp.engine.validation import check_tensor, converted
 from greencode_lsp.reading import check_regular, parse_json
 
 EXITS_FILE = "exits.safetensors"
@@ -135,10 +135,7 @@ def load_exits(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             shortlist = checked_shortlist(path, tensors.pop(SHORTLIST, None), shape)
             depths = checked_depths(path, file.metadata() or {}, shape, identity, shortlist is not None)
-            tensors = with_matrices(tensors)
-            for name, tensor in tensors.items():
-                check_dtype(tensor, name, path)
-            tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+            tensors = converted(with_matrices(tensors), path, dtype)
     except FileNotFoundError as error:
         raise EngineError(f"{path} does not exist; train it with: greencode train exits") from error
     except EngineError:

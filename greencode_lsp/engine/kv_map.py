@@ -23,7 +23,7 @@ from greencode_lsp.engine.architecture import Architecture, Linear
 from greencode_lsp.engine.cache import BLOCK_ROWS, Cache
 from greencode_lsp.engine.errors import EngineError, NumericalError
 from greencode_lsp.engine.grid import as_codes, fits_grid, from_codes, nearest_codes, on_grid
-from greencode_lsp.engine.validation import check_dtype, check_tensor
+from greencode_lsp.engine.validation import check_tensor, converted
 from greencode_lsp.files import replace_file
 from greencode_lsp.reading import check_regular
 
@@ -150,15 +150,14 @@ def read_file(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             int(facts["depth"]), float(facts["upper_loss"]), int(facts["near"]), facts["layers"]
             if "codes" in tensors:
                 tensors["weight"] = from_codes(*(tensors.pop(name) for name in ("codes", "scales", "minima")))
-        for name, tensor in tensors.items():
-            check_dtype(tensor, name, path)
+            tensors = converted(tensors, path)
     except EngineError:
         raise
     except Exception as error:  # safetensors raises its own, undocumented types
         raise EngineError(f"{path} is not a readable map of keys and values: {error!r}") from error
     if facts.get("format") != FORMAT:
         raise EngineError(f"{path} has format {facts.get('format')!r}, this greencode reads {FORMAT!r}; fit it again")
-    return facts, {name: tensor.float() for name, tensor in tensors.items()}
+    return facts, tensors
 
 
 def far_rows(waiting: int, near: int) -> int:

@@ -4,7 +4,7 @@ Files of weights come from strangers. Each tensor of a model, of its exits, KV p
 through `check_tensor`, which knows its name, its file and the shape that the model's `config.json` asks for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -29,6 +29,13 @@ def check_dtype(tensor: Tensor, name: str, source: object) -> None:
     if not tensor.is_floating_point():
         found = str(tensor.dtype).removeprefix("torch.")
         raise EngineError(f"{source}: tensor {name!r} is of type {found}, wanted floating-point numbers")
+
+
+def converted(tensors: Mapping[str, Tensor], source: object, dtype: torch.dtype = torch.float) -> dict[str, Tensor]:
+    """Return tensors in one number format; raise `EngineError` where one holds no floating-point numbers."""
+    for name, tensor in tensors.items():
+        check_dtype(tensor, name, source)
+    return {name: tensor.to(dtype) for name, tensor in tensors.items()}
 
 
 def check_shape(tensor: Tensor, name: str, source: object, *sizes: int | None) -> None:

@@ -24,7 +24,7 @@ MEASURING_SECONDS = 0.002
 
 
 def complete(folder: Path) -> dict[str, Any]:
-    """Load a model as the server does; return what it says at full depth, and with all drafts and exits verified."""
+    """Load a model as the server does; return its text at full depth, and with all drafts and exits verified."""
     metering.WINDOW_SECONDS.update(dict.fromkeys(metering.WINDOW_SECONDS, MEASURING_SECONDS))
     completer = load_completer(LoadOptions(str(folder), "cpu"))
     prompt = completer.tokenizer.encode(PREFIX)

@@ -1,14 +1,10 @@
 """Servers that start at once with an empty cache: one prepares the model, the others wait for it and say so."""
 
 import asyncio
-import json
-import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -51,9 +47,7 @@ async def ready(editor: Editor) -> None:
 async def test_one_of_four_servers_prepares_and_all_answer(cache: Path, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         servers = await asyncio.gather(*(started(stack, tmp_path, str(number)) for number in range(SERVERS)))
-        begun = time.monotonic()
         await asyncio.gather(*(ready(editor) for editor, _ in servers))
-        report(begun, "four servers")
     logs = [log.read_text() for _, log in servers]
     assert {made: sum(text.count(made) for text in logs) for made in MADE} == dict.fromkeys(MADE, 1)
     assert any("waiting for another greencode process that" in text for text in logs)
@@ -71,11 +65,3 @@ async def test_another_server_takes_over_from_one_that_is_killed(cache: Path, tm
         first.client._server.kill()
         await ready(second)
     assert MADE[1] in second_log.read_text()
-
-
-def report(begun: float, what: str) -> None:
-    """Write how long it took into the file that GREENCODE_TIMES names: for measurements, tests do not look at it."""
-    if path := os.environ.get("GREENCODE_TIMES"):
-        entry: dict[str, Any] = {"what": what, "seconds": time.monotonic() - begun}
-        with Path(path).open("a") as file:
-            file.write(json.dumps(entry) + "\n")

@@ -27,7 +27,7 @@ from greencode_lsp.engine.exits import (
     with_codes,
     with_matrices,
 )
-from greencode_lsp.engine.validation import check_dtype
+from greencode_lsp.engine.validation import converted
 from greencode_lsp.files import replace_file
 from greencode_lsp.reading import check_regular
 
@@ -113,9 +113,7 @@ def load_drafter(path: Path, shape: Architecture, identity: str = "") -> DraftNe
             facts = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         shortlist = tensors.pop(SHORTLIST, None)
-        tensors = with_matrices(tensors)
-        for name, tensor in tensors.items():
-            check_dtype(tensor, name, path)
+        tensors = converted(with_matrices(tensors), path)
     except EngineError:
         raise
     except Exception as error:  # safetensors raises its own, undocumented types
@@ -127,7 +125,6 @@ def load_drafter(path: Path, shape: Architecture, identity: str = "") -> DraftNe
     ids = checked_shortlist(path, shortlist, shape)
     if ids is None:
         raise EngineError(f"{path} has no shortlist of tokens; train it again")
-    reader = HeadReader(path, {name: tensor.float() for name, tensor in tensors.items()}, shape)
-    size = shape.hidden_size
+    reader, size = HeadReader(path, tensors, shape), shape.hidden_size
     of_state, of_token = (reader.linear(f"{PREFIX}.{part}", size, size) for part in ("of_state", "of_token"))
     return DraftNetwork(of_state, of_token, reader.head(PREFIX, ids))
